@@ -1,0 +1,254 @@
+"""相談・協議: the desk, invitations, resources, meetings, surveys — everything before a proposal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, StringConstraints
+
+from domain import errors
+from domain.dates import Edtf
+from domain.decider import Code, Context, Count, Duration, Frozen, Ordinal, Slug
+from domain.partnership.state import Partnership, PartnershipEvent
+from domain.programme import FiscalYear, Yen
+from domain.text import Note, PartyId, PersonalText, Text
+from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def given(*parties: str | None) -> tuple[str, ...]:
+    """The parties that are named at all."""
+    return tuple(party for party in parties if party is not None)
+
+
+class ConsultationOpened(PartnershipEvent):
+    """Somebody brings a matter to the desk; a partnership need not exist yet. `by` None: the source does not say who."""
+
+    needs = OPEN
+    leads = Status.CONSULTING
+    leads_from = frozenset({Status.REGISTERED})
+    by: PartyId | None = None
+    at: PartyId | None = None
+    topic: Text
+    field: Code | None = None
+    occupation: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.by, self.at)
+
+
+class ConsultationClosed(PartnershipEvent):
+    """The consultation is over: on to a proposal, or ended as a private venture, with advice, or with nothing."""
+
+    needs = EARLY
+    outcome: ConsultationOutcome
+    text: Text | None = None
+    venture_by: PartyId | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.venture_by)
+
+    def apply(self, state: Partnership) -> Partnership:
+        if self.outcome is ConsultationOutcome.PROPOSAL:
+            return state
+        return state.having(status=Status.CLOSED, ended=self.valid.edtf)
+
+
+class ResourceOffered(PartnershipEvent):
+    """A party offers a resource: space, people, knowledge."""
+
+    party: PartyId
+    kind: Code
+    what: Text
+    share: Annotated[str, StringConstraints(pattern=r"^\d{1,3}/\d{1,3}$")] | None = None
+    place: PersonalText | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.party,)
+
+
+class PartyInvited(PartnershipEvent):
+    """The city, a coordinator or a party asks a party to take part."""
+
+    needs = OPEN
+    party: PartyId
+    by: PartyId | None = None
+    role: Code | None = None
+    invited_as: Code | None = None
+    how: Code | None = None
+    motive: Text | None = None
+    people: Count | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.party, self.by)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return _mark(state, self.party, "INVITED")
+
+
+class InvitationAccepted(PartnershipEvent):
+    """The invited party takes part."""
+
+    party: PartyId
+    motive: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.party,)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        known = state.membership(self.party)
+        if known is None or known.invited != "INVITED":
+            yield errors.NotInvited(party=self.party)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return _mark(state, self.party, "ACCEPTED")
+
+
+class InvitationDeclined(InvitationAccepted):
+    """The invited party does not take part."""
+
+    def apply(self, state: Partnership) -> Partnership:
+        return _mark(state, self.party, "DECLINED")
+
+
+def _mark(state: Partnership, party: str, invited: str) -> Partnership:
+    known = state.membership(party)
+    return state if known is None else state.with_membership(known.model_copy(update={"invited": invited}))
+
+
+class PartyStatusChanged(PartnershipEvent):
+    """A party changed its legal form, for instance became an NPO corporation."""
+
+    party: PartyId
+    from_kind: PartyKind
+    to_kind: PartyKind
+    how: Code | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.party,)
+
+    def apply(self, state: Partnership) -> Partnership:
+        known = state.membership(self.party)
+        return state if known is None else state.with_membership(known.model_copy(update={"kind": self.to_kind}))
+
+
+class PartyMembershipChanged(PartnershipEvent):
+    """Who belongs to a federation, joint venture or committee, as parties where they are known and in words where not."""
+
+    party: PartyId
+    members: tuple[PartyId, ...] = ()
+    members_text: tuple[Text, ...] = ()
+    members_count: Count | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.party, *self.members)
+
+    def apply(self, state: Partnership) -> Partnership:
+        known = state.membership(self.party)
+        return state if known is None else state.with_membership(known.model_copy(update={"members": self.members}))
+
+
+class MeetingPlanned(PartnershipEvent):
+    """A meeting is going to take place."""
+
+    needs = OPEN
+    attendees: tuple[PartyId, ...] = ()
+    convened_by: PartyId | None = None
+    date: Edtf | None = None
+    recurring: bool | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(*self.attendees, self.convened_by)
+
+
+class MeetingHeld(PartnershipEvent):
+    """A meeting, or a series of them over `length`, took place. `meetings` None: the number is not stated, which is not 0."""
+
+    leads = Status.DELIBERATING
+    leads_from = EARLY
+    no: Ordinal | None = None
+    kind: Code | None = None
+    attendees: tuple[PartyId, ...] = ()
+    others: Text | None = None
+    convened_by: PartyId | None = None
+    meetings: Count | None = None
+    recurring: bool | None = None
+    status: Code | None = None
+    length: Duration | None = None
+    length_certainty: Code | None = None
+    summary: Text | None = None
+    notes: Note | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(*self.attendees, self.convened_by)
+
+
+class ObjectiveRefined(PartnershipEvent):
+    """The shared objective is put more clearly."""
+
+    needs = OPEN
+    no: Ordinal | None = None
+    text: Text
+    said_by: PartyId | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.said_by)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(objective=self.text)
+
+
+class NeedsSurveyStarted(PartnershipEvent):
+    """A survey of needs begins, possibly on a grant. Unknown yen is unknown, not 0."""
+
+    needs = EARLY | REFUSED | frozenset({Status.ACCEPTED})
+    leads = Status.SURVEYING
+    programme: Slug | None = None
+    fiscal_year: FiscalYear | None = None
+    grant_yen: Yen | None = None
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(surveys=(*state.surveys, False))
+
+
+class NeedsSurveyReported(PartnershipEvent):
+    """What the survey found."""
+
+    programme: Slug | None = None
+    fiscal_year: FiscalYear | None = None
+    findings: tuple[Text, ...] = Field(min_length=1)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if False not in state.surveys:
+            yield errors.NotStarted(what="survey")
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(surveys=(*state.surveys[:-1], True))
+
+
+class Service(Frozen):
+    """A service by code, with the source's term and how it was read."""
+
+    code: Code
+    source_term: Text | None = None
+    reading: Text | None = None
+
+
+class ActivityLaunched(PartnershipEvent):
+    """A group starts something of its own, before or beside the city."""
+
+    party: PartyId
+    by: Text | None = None
+    people: Count | None = None
+    means: Code | None = None
+    services: tuple[Service, ...] = ()
+    office: Code | None = None
+    office_address: PersonalText | None = None
+    contact: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.party,)
+
+

@@ -1,0 +1,223 @@
+"""実施: roles, fees, funding, donations, facilities, rotation, and what was carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from domain import errors
+from domain.dates import Edtf
+from domain.decider import Code, Context, Count, Duration, Frozen, Slug
+from domain.partnership.consultation import given
+from domain.partnership.state import Partnership, PartnershipEvent
+from domain.programme import FiscalYear, Form, Yen
+from domain.text import PartyId, Text
+from domain.vocabulary import EARLY, ENDED, IN_FORCE, OPEN, CityRole, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class ActivityStarted(PartnershipEvent):
+    """The agreed work begins (開始)."""
+
+    needs = EARLY | IN_FORCE | frozenset({Status.ACCEPTED, Status.MODEL_YEAR, Status.TRIAL})
+    leads = Status.ACTIVE
+    activity: Text | None = None
+
+
+class Audience(Frozen):
+    """Whom an activity is for; minors appear as counts only."""
+
+    who: Text
+    people: Count | None = None
+
+
+class ActivityConfirmed(PartnershipEvent):
+    """That the activity was carried out in a period."""
+
+    by: PartyId | None = None
+    activity: Text
+    aim: Text | None = None
+    slogan: Text | None = None
+    result: Text | None = None
+    fiscal_year: FiscalYear | None = None
+    city_role: CityRole | None = None
+    forms: tuple[Form, ...] = ()
+    attendees: tuple[Text, ...] = ()
+    audience: Audience | None = None
+    abilities: tuple[Text, ...] = ()
+    programmes: tuple[Text, ...] = ()
+    open_to: Code | None = None
+    meetings: Count | None = None
+    lectures: Count | None = None
+    people: Count | None = None
+    times: Count | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.by)
+
+    def apply(self, state: Partnership) -> Partnership:
+        codes = (code.value for form in self.forms for code in form.codes)
+        forms = (*state.forms, *(code for code in codes if code not in state.forms))
+        return state.having(activities=state.activities + 1, forms=forms)
+
+
+class Assignment(Frozen):
+    """What one party does, brings, pays and gains. Left out: the source does not say."""
+
+    party: PartyId
+    duties: tuple[Text, ...] = ()
+    resources: tuple[Text, ...] = ()
+    costs: Literal["NONE", "OWN", "SHARED"] | None = None
+    benefit: Text | None = None
+
+
+class ActivityRoles(Frozen):
+    """The roles in one activity, where they differ from one to the next."""
+
+    activity: Text
+    city_role: CityRole | None = None
+    forms: tuple[Form, ...] = ()
+    roles: tuple[Assignment, ...] = ()
+
+
+class Unassigned(Frozen):
+    """A duty whose bearer the source does not settle."""
+
+    duty: Text
+    why: Text | None = None
+
+
+class RolesAssigned(PartnershipEvent):
+    """Who does what (役割分担): per party its duties, resources and costs, for the whole or per activity."""
+
+    needs = OPEN
+    roles: tuple[Assignment, ...] = ()
+    activities: tuple[ActivityRoles, ...] = ()
+    unassigned: tuple[Unassigned, ...] = ()
+    as_expected_by: PartyId | None = None
+    benefit: Text | None = None
+    users_benefit: Text | None = None
+    shared_aim: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        everywhere = (*self.roles, *(role for activity in self.activities for role in activity.roles))
+        return given(*(role.party for role in everywhere), self.as_expected_by)
+
+    def apply(self, state: Partnership) -> Partnership:
+        codes = (c.value for activity in self.activities for form in activity.forms for c in form.codes)
+        return state.having(forms=(*state.forms, *(code for code in codes if code not in state.forms)))
+
+
+class FeeLine(Frozen):
+    """A price in yen for a unit of time."""
+
+    unit: Duration
+    yen: Yen
+    when: Text | None = None
+
+
+class FeeScheduleSet(PartnershipEvent):
+    """What users pay, and who set it (料金)."""
+
+    payer: Code
+    set_by: PartyId | None = None
+    order: Text | None = None
+    lines: tuple[FeeLine, ...] = Field(min_length=1)
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.set_by)
+
+
+class FundingDecided(PartnershipEvent):
+    """The city decides to pay (予算). Unknown yen is unknown, not 0; money carries its fiscal year."""
+
+    needs = IN_FORCE | ENDED | frozenset({Status.ACCEPTED, Status.TRIAL, Status.MODEL_YEAR, Status.SURVEYING})
+    payee: PartyId
+    payer: PartyId | None = None
+    recurrence: Literal["ANNUAL", "ONE_OFF"] | None = None
+    since: Edtf | None = None
+    yen: Yen | None = None
+    fiscal_year: FiscalYear | None = None
+    stage: Literal["DECIDED", "PAID"] = "DECIDED"
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.payee, self.payer)
+
+
+class DonationTermsSet(PartnershipEvent):
+    """What share of which base is given to which fund, in basis points (1 = 0.01 %)."""
+
+    needs = OPEN
+    basis_points: BasisPoints
+    base: Text
+    donor: PartyId
+    fund: PartyId
+    use: Code | None = None
+    agreement: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.donor, self.fund)
+
+
+class DonationReceived(PartnershipEvent):
+    """A donation came in; unknown yen is unknown, not 0."""
+
+    donor: PartyId
+    fund: PartyId
+    yen: Yen | None = None
+    fiscal_year: FiscalYear | None = None
+    used_for: Code | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.donor, self.fund)
+
+
+class FacilityEstablished(PartnershipEvent):
+    """A facility exists, with who manages and who owns it (施設)."""
+
+    facility: Slug
+    description: Text | None = None
+    name: Text | None = None
+    managed_by: PartyId | None = None
+    owner: PartyId | None = None
+    beside: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.managed_by, self.owner)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(facilities=state.facilities + 1)
+
+
+class FacilityTransferred(PartnershipEvent):
+    """Ownership, management or use of a facility passes from one party to another."""
+
+    needs = OPEN
+    facility: Slug
+    right: Literal["OWNERSHIP", "MANAGEMENT", "USE"]
+    from_party: PartyId
+    to_party: PartyId
+    owner_after: PartyId | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.from_party, self.to_party, self.owner_after)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if not state.facilities:
+            yield errors.FacilityUnknown()
+
+
+class RotationAgreed(PartnershipEvent):
+    """Several cities take turns as host (持ち回り); rotation is not ownership. `order` only where it is known."""
+
+    hosts: tuple[PartyId, ...] = Field(min_length=2)
+    order: tuple[PartyId, ...] = ()
+    first_host: PartyId | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(*self.hosts, *self.order, self.first_host)

@@ -1,0 +1,200 @@
+"""The declaration of a read model: one table, its columns, and the pure function from a folded stream to its rows.
+
+Every row is versioned by the position and the time from which and until which it was known, so that an answer can be
+given as of any earlier moment. A text column is declared once and becomes two: the digest that the log holds, which is
+part of the row's structure, and the text itself, which is always as of now and NULL once withdrawn or erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from domain.decider import EventCorrected, EventRetracted
+
+if TYPE_CHECKING:
+    from domain.decider import History, Recorded
+
+OPEN_POSITION = 9_223_372_036_854_775_807
+OPEN_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+VERSION_COLUMNS = ("known_from", "known_until", "recorded_from", "recorded_until")
+
+Key = tuple[Any, ...]
+Parts = Mapping[Key, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: name, SQL type and description. `text`: the value is a digest and gets a text column beside it."""
+
+    name: str
+    type: str
+    description: str
+    text: bool = False
+    array: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The table columns it becomes."""
+        return (f"{self.name}_digest", self.name) if self.text else (self.name,)
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """One read model. `parts` splits a stream into keyed immutable parts; `row` turns a part into the declared columns.
+
+    A part that is the same object as before has the same row, so that an event versions only what it changes. Where an
+    ordinary event only ever adds a part, `appended` names that part, so that nobody looks at the others.
+    """
+
+    name: str
+    description: str
+    key: tuple[Column, ...]
+    columns: tuple[Column, ...]
+    state: type
+    parts: Callable[[History], Parts]
+    row: Callable[[Key, Any, History], tuple[Any, ...]]
+    indexes: tuple[str, ...] = ()
+    derive: Callable[[dict[str, Any], Callable[[str | None], str | None]], dict[str, Any]] | None = None
+    derived: tuple[Column, ...] = ()
+    appended: Callable[[History], tuple[Key, Any]] | None = None
+
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """Every column of the table in order."""
+        own = (name for column in (*self.columns, *self.derived) for name in column.names)
+        return ("tenant_id", *(column.name for column in self.key), *VERSION_COLUMNS, *own)
+
+    def ddl(self, schema: str) -> str:
+        """CREATE TABLE for the schema; no index yet, so that a rebuild can fill it first."""
+        lines = ["tenant_id uuid NOT NULL"]
+        lines += [f"{column.name} {column.type} NOT NULL" for column in self.key]
+        lines += [
+            "known_from bigint NOT NULL",
+            "known_until bigint NOT NULL",
+            "recorded_from timestamptz NOT NULL",
+            "recorded_until timestamptz NOT NULL",
+        ]
+        for column in (*self.columns, *self.derived):
+            if column.text:
+                lines += [f"{column.name}_digest text", f"{column.name} text"]
+            else:
+                lines.append(f"{column.name} {column.type}")
+        return f"CREATE TABLE {schema}.{self.name} ({', '.join(lines)})"
+
+    def index_ddl(self, schema: str) -> Iterator[str]:
+        """Primary key and indexes, to be made once the table is filled."""
+        keys = ", ".join(column.name for column in self.key)
+        table = f"{schema}.{self.name}"
+        yield f"ALTER TABLE {table} ADD PRIMARY KEY (tenant_id, {keys}, known_from)"
+        yield (
+            f"CREATE UNIQUE INDEX {self.name}_current ON {table} (tenant_id, {keys})"
+            f" WHERE known_until = {OPEN_POSITION}"
+        )
+        for number, definition in enumerate(self.indexes, start=1):
+            yield f"CREATE INDEX {self.name}_{number} ON {table} {definition}"
+        yield f"COMMENT ON TABLE {table} IS {_quote(self.description)}"
+        for column in (*self.key, *self.columns, *self.derived):
+            yield f"COMMENT ON COLUMN {table}.{column.name} IS {_quote(column.description)}"
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One version of one row, still without its texts."""
+
+    model: ReadModel
+    tenant: UUID
+    key: Key
+    values: tuple[Any, ...]
+    stream: UUID
+    known_from: int
+    recorded_from: datetime
+    known_until: int = OPEN_POSITION
+    recorded_until: datetime = OPEN_TIME
+
+    def table_values(self, texts: Mapping[str, str]) -> tuple[Any, ...]:
+        """The values of `model.table_columns`, with the texts that can be read now."""
+
+        def text(digest: str | None) -> str | None:
+            return None if digest is None else texts.get(digest)
+
+        own: list[Any] = []
+        for column, value in zip(self.model.columns, self.values, strict=True):
+            own += (value, text(value)) if column.text else (value,)
+        if self.model.derive is not None:
+            named = dict(zip((c.name for c in self.model.columns), self.values, strict=True))
+            derived = self.model.derive(named, text)
+            own += (derived[column.name] for column in self.model.derived)
+        return (
+            self.tenant,
+            *self.key,
+            self.known_from,
+            self.known_until,
+            self.recorded_from,
+            self.recorded_until,
+            *own,
+        )
+
+
+@dataclass
+class Versions:
+    """The versions that a run of events makes of a city's rows, in the order in which they became known."""
+
+    tenant: UUID
+    models: tuple[ReadModel, ...]
+    rows: list[Row] = field(default_factory=list)
+    closed: list[Row] = field(default_factory=list)
+    _current: dict[tuple[str, Key], Row] = field(default_factory=dict)
+
+    def follow(self, before: History | None, after: History, new: Recorded) -> None:
+        """Note what one event changes. `closed` collects rows of before this run, which stand in the tables already."""
+        refolded = isinstance(new.event, EventCorrected | EventRetracted) or new.event.placed_after is not None
+        for model in self.models:
+            if not isinstance(after.state, model.state):
+                continue
+            if model.appended is not None and not refolded:
+                key, part = model.appended(after)
+                self._open(model, key, model.row(key, part, after), new)
+                continue
+            old = model.parts(before) if before is not None else {}
+            now = model.parts(after)
+            for key, part in now.items():
+                if refolded or old.get(key) is not part:
+                    values = model.row(key, part, after)
+                    if before is None or key not in old:
+                        self._open(model, key, values, new)
+                    elif self._standing(model, key, old[key], before).values != values:
+                        self._close(model, key, old[key], before, new)
+                        self._open(model, key, values, new)
+            if before is not None:
+                for key in old.keys() - now.keys():
+                    self._close(model, key, old[key], before, new)
+
+    def _standing(self, model: ReadModel, key: Key, part: Any, before: History) -> Row:
+        known = self._current.get((model.name, key))
+        if known is not None:
+            return known
+        return Row(model, self.tenant, key, model.row(key, part, before), _stream(before), 0, OPEN_TIME)
+
+    def _open(self, model: ReadModel, key: Key, values: tuple[Any, ...], new: Recorded) -> None:
+        row = Row(model, self.tenant, key, values, new.stream, new.position, new.recorded_at)
+        self._current[model.name, key] = row
+        self.rows.append(row)
+
+    def _close(self, model: ReadModel, key: Key, part: Any, before: History, new: Recorded) -> None:
+        known = self._standing(model, key, part, before)
+        known.known_until, known.recorded_until = new.position, new.recorded_at
+        if known.known_from == 0:
+            self.closed.append(known)
+        self._current.pop((model.name, key), None)
+
+
+def _stream(history: History) -> UUID:
+    return history.recorded[0].stream
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

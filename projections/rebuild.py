@@ -1,0 +1,177 @@
+"""Rebuilding the read models from the logs: a new schema fills beside the old one and takes its name in one transaction.
+
+Readers see the old rows until the swap and the new ones after it. The tables are filled by COPY before row security and
+indexes are on; what is recorded meanwhile is caught up under the lock that batches share.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from psycopg import sql
+
+from projections.catalogue import READ_MODELS, SCHEMA, fingerprint
+from projections.read_model import Versions
+from projections.worker import SWAP_LOCK, follow
+from tenants.book import read
+from tenants.database import Database, Role, Urls, connect, set_tenant
+from tenants.disclosures import CityKeys, public_texts
+from tenants.event_store import TenantRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from domain.decider import History
+    from tenants.database import Connection
+
+NEXT, OLD = f"{SCHEMA}_next", f"{SCHEMA}_old"
+_PAGE = 5_000
+
+
+def is_current(owner_url: str) -> bool:
+    """Whether the tables stand and were built from today's declarations."""
+    with connect(owner_url) as connection:
+        found = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.built",)).fetchone()
+        if found is None or found[0] is None:
+            return False
+        row = connection.execute(f"SELECT fingerprint FROM {SCHEMA}.built").fetchone()
+    return row is not None and row[0] == fingerprint()
+
+
+def rebuild(
+    owner_url: str, keys_folder: Path, *, processes: int = 1, say: Callable[[str], None] = lambda _: None
+) -> int:
+    """Build every read model anew from the logs and swap it in; returns the number of events folded.
+
+    Safe to run at any time and to interrupt: until the swap nothing that readers see has changed.
+    """
+    with connect(owner_url) as connection:
+        # Only one rebuild at a time: the lock is the session's, so that it outlives the transactions below.
+        connection.execute("SELECT pg_advisory_lock(%s)", (SWAP_LOCK + 1,))
+        _create(connection)
+        tenants = _tenants(connection)
+        shares = [tenants[at::processes] for at in range(processes)]
+        work = [(owner_url, keys_folder, share) for share in shares if share]
+        events = 0
+        if len(work) > 1:
+            with ProcessPoolExecutor(len(work), mp_context=get_context("spawn")) as pool:
+                for done in pool.map(_fill, work):
+                    events += done
+                    say(f"{events} events folded")
+        else:
+            events = sum(map(_fill, work))
+            say(f"{events} events folded")
+        say("making indexes")
+        _index(connection)
+        with connection.transaction():
+            # Batches hold this lock shared: from here to the commit nothing is projected into the old tables.
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SWAP_LOCK,))
+            events += _fill_into(connection, owner_url, CityKeys(keys_folder), _tenants(connection))
+            _protect(connection)
+            connection.execute(f"DROP SCHEMA IF EXISTS {OLD} CASCADE")
+            if _exists(connection, SCHEMA):
+                connection.execute(f"ALTER SCHEMA {SCHEMA} RENAME TO {OLD}")
+            connection.execute(f"ALTER SCHEMA {NEXT} RENAME TO {SCHEMA}")
+        connection.execute(f"DROP SCHEMA IF EXISTS {OLD} CASCADE")
+    return events
+
+
+def _tenants(connection: Connection) -> list[UUID]:
+    return [row[0] for row in connection.execute("SELECT tenant_id FROM tenant ORDER BY 1").fetchall()]
+
+
+def _exists(connection: Connection, schema: str) -> bool:
+    row = connection.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _create(connection: Connection) -> None:
+    with connection.transaction():
+        connection.execute(f"DROP SCHEMA IF EXISTS {NEXT} CASCADE")
+        connection.execute(f"CREATE SCHEMA {NEXT}")
+        for model in READ_MODELS:
+            connection.execute(model.ddl(NEXT))
+        connection.execute(
+            f"CREATE TABLE {NEXT}.tracking (tenant_id uuid PRIMARY KEY, position bigint NOT NULL,"
+            " updated_at timestamptz NOT NULL DEFAULT now(), error text)"
+        )
+        connection.execute(f"CREATE TABLE {NEXT}.built (fingerprint text NOT NULL, built_at timestamptz NOT NULL)")
+        connection.execute(f"INSERT INTO {NEXT}.built VALUES (%s, now())", (fingerprint(),))
+
+
+def _fill(work: tuple[str, Path, list[UUID]]) -> int:
+    owner_url, keys_folder, tenants = work
+    with connect(owner_url) as connection, connection.transaction():
+        return _fill_into(connection, owner_url, CityKeys(keys_folder), tenants)
+
+
+def _fill_into(connection: Connection, owner_url: str, keys: CityKeys, tenants: list[UUID]) -> int:
+    """COPY the row versions of the cities that the new tables do not hold up to the end of their logs."""
+    total = 0
+    logs = Database(Urls(*[owner_url] * 5), pool_size=1)
+    for tenant in tenants:
+        connection.execute(set_tenant(tenant))
+        row = connection.execute(f"SELECT position FROM {NEXT}.tracking WHERE tenant_id = %s", (tenant,)).fetchone()
+        start = row[0] if row else 0
+        versions = Versions(tenant, READ_MODELS)
+        histories: dict[UUID, History | None] = {}
+        position = 0
+        # A catch-up folds the city from its beginning too and keeps only what came since: cities that changed are few.
+        if row is not None and _size(connection, tenant) == start:
+            continue
+        recorder = TenantRecorder(logs, tenant, reads_as=Role.OWNER)
+        while page := recorder.read(position, _PAGE):
+            follow(versions, histories, (read(stored) for stored in page))
+            position = page[-1].position or position
+        if row is not None:
+            for model in READ_MODELS:
+                connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
+        texts = public_texts(connection, keys, tenant)
+        for model in READ_MODELS:
+            columns = ", ".join(model.table_columns)
+            with connection.cursor() as cursor, cursor.copy(f"COPY {NEXT}.{model.name} ({columns}) FROM STDIN") as copy:
+                for each in versions.rows:
+                    if each.model is model:
+                        copy.write_row(each.table_values(texts))
+        connection.execute(
+            f"INSERT INTO {NEXT}.tracking (tenant_id, position) VALUES (%s, %s)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET position = excluded.position",
+            (tenant, position),
+        )
+        total += position - start
+    logs.close()
+    return total
+
+
+def _size(connection: Connection, tenant: UUID) -> int:
+    row = connection.execute("SELECT size FROM tenant_head WHERE tenant_id = %s", (tenant,)).fetchone()
+    return row[0] if row else 0
+
+
+def _index(connection: Connection) -> None:
+    for model in READ_MODELS:
+        for statement in model.index_ddl(NEXT):
+            connection.execute(statement)
+        connection.execute(f"ANALYZE {NEXT}.{model.name}")
+
+
+def _protect(connection: Connection) -> None:
+    """Row security and grants: readers see every city's public rows, the projector writes those of the city it has set."""
+    connection.execute(f"CALL with_roles('GRANT USAGE ON SCHEMA {NEXT} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")
+    tables = [model.name for model in READ_MODELS] + ["tracking"]
+    for table in tables:
+        name = sql.Identifier(NEXT, table).as_string()
+        connection.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+        connection.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+        connection.execute(f"CREATE POLICY every_reader ON {name} FOR SELECT USING (true)")
+        connection.execute(
+            f"CREATE POLICY own_city ON {name} FOR ALL"
+            " USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant())"
+        )
+        connection.execute(f"CALL with_roles('GRANT SELECT ON {name} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")
+        connection.execute(f"CALL with_roles('GRANT INSERT, UPDATE, DELETE ON {name} TO {{projector}}')")
+    connection.execute(f"CALL with_roles('GRANT SELECT ON {NEXT}.built TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")

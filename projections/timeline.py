@@ -1,0 +1,111 @@
+"""The timeline: every event of every stream as it now counts, in its place, with its valid and its recorded time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+from pydantic_core import from_json
+
+from domain.dates import bounds
+from domain.decider import State
+from projections.read_model import Column, ReadModel
+from tenants.disclosures import is_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from domain.decider import History, Recorded
+    from projections.read_model import Key, Parts
+
+_APART = {"valid", "breaks", "placed_after"}
+
+
+def _entries(history: History) -> Parts:
+    stream = history.recorded[0].stream
+    return {(stream, entry.version): (place, entry) for place, entry in enumerate(history.entries, start=1)}
+
+
+def _newest(history: History) -> tuple[Key, Any]:
+    entry = history.entries[-1]
+    return (entry.stream, entry.version), (len(history.entries), entry)
+
+
+def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
+    place, entry = part
+    event, meta, valid = entry.event, entry.meta, entry.event.valid
+    days = bounds(valid.edtf)
+    return (
+        place,
+        entry.name,
+        entry.position,
+        entry.recorded_at,
+        meta.mode.value,
+        meta.actor,
+        meta.programme,
+        meta.programme_version,
+        valid.edtf,
+        days.earliest,
+        days.latest,
+        valid.certainty.value,
+        valid.source,
+        list(event.breaks),
+        entry.corrected_by,
+        event.model_dump_json(exclude=_APART, exclude_none=True),
+        valid.label,
+        valid.inferred_from,
+    )
+
+
+def digests(data: object) -> Iterator[str]:
+    """Every digest in an event's data."""
+    if isinstance(data, dict):
+        for value in data.values():
+            yield from digests(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from digests(value)
+    elif isinstance(data, str) and is_digest(data):
+        yield data
+
+
+def _texts(row: dict[str, Any], text: Callable[[str | None], str | None]) -> dict[str, Any]:
+    found = {digest: text(digest) for digest in digests(from_json(row["data"]))}
+    return {"texts": Jsonb({digest: value for digest, value in found.items() if value is not None})}
+
+
+TIMELINE = ReadModel(
+    name="timeline",
+    description="Timelines: one row for each event of a partnership, a programme or a city, as it now counts.",
+    state=State,
+    key=(
+        Column("stream_id", "uuid", "The partnership, programme or city."),
+        Column("version", "integer", "The number of the event in its stream, in recorded order."),
+    ),
+    parts=_entries,
+    row=_row,
+    appended=_newest,
+    columns=(
+        Column("place", "integer", "Its place in the story: recorded order, but retroactive events where they belong."),
+        Column("type", "text", "What happened."),
+        Column("position", "bigint", "Its position in the city's log, from 1."),
+        Column("recorded_at", "timestamptz", "When it was recorded; never backdated."),
+        Column("mode", "text", "LIVE, RETROACTIVE or IMPORT."),
+        Column("actor", "text", "Role of who acted, with an opaque id where known."),
+        Column("programme", "text", "The programme it was judged by."),
+        Column("programme_version", "integer", "The version of that programme in force on its date."),
+        Column("valid", "text", "When it happened (EDTF), exactly as the source allows."),
+        Column("earliest", "date", "The first day on which it may have happened; NULL is unbounded."),
+        Column("latest", "date", "The last day on which it may have happened; NULL is unbounded."),
+        Column("certainty", "text", "STATED, NOT_STATED or INFERRED."),
+        Column("source", "text", "The publication it was taken from."),
+        Column("breaks", "text[]", "Rules it breaks: accepted because it happened."),
+        Column("corrected_by", "bigint", "Position of the correction that it shows; NULL when it stands as recorded."),
+        Column("data", "jsonb", "Its fields, texts as digests."),
+        Column("label", "text", "The source's own wording of the date.", text=True),
+        Column("inferred_from", "text", "What was inferred, and from what.", text=True),
+    ),
+    derive=_texts,
+    derived=(Column("texts", "jsonb", "Digest → text of the public texts in data that can be read now."),),
+    indexes=("(position, tenant_id)",),
+)

@@ -1,0 +1,188 @@
+"""The worker: brings the read models of every city up to its log, each event exactly once.
+
+A batch is one transaction that holds the rows and the position up to which they reach. A city that cannot be projected
+stops alone, with its error beside its position, and the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from domain.commands import initial_state
+from domain.decider import advance, fold
+from projections.catalogue import READ_MODELS, SCHEMA
+from projections.read_model import OPEN_POSITION, Versions
+from tenants.book import read
+from tenants.database import DatabaseUnavailable, Role
+from tenants.disclosures import public_texts
+from tenants.event_store import TenantRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from domain.decider import History, Recorded
+    from projections.read_model import ReadModel, Row
+    from tenants.database import Connection, Database
+    from tenants.disclosures import CityKeys
+
+log = logging.getLogger("kyodo.worker")
+
+BATCH = 1_000
+SWAP_LOCK = int.from_bytes(hashlib.sha256(b"kyodo read model swap").digest()[:8], "big", signed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the read models of one city are behind its log, in events; `error` is what stopped them, if anything did."""
+
+    tenant: UUID
+    size: int
+    position: int
+    error: str | None
+
+    @property
+    def behind(self) -> int:
+        """Events not yet projected."""
+        return self.size - self.position
+
+
+def lags(database: Database) -> list[Lag]:
+    """Every city's lag."""
+    with database.projector() as connection:
+        rows = connection.execute(
+            f"SELECT h.tenant_id, h.size, coalesce(t.position, 0), t.error FROM tenant_head h"
+            f" LEFT JOIN {SCHEMA}.tracking t USING (tenant_id) ORDER BY 1"
+        ).fetchall()
+    return [Lag(*row) for row in rows]
+
+
+class Worker:
+    """Projects the logs. Several workers share the work: a city that another one holds is passed over."""
+
+    def __init__(self, database: Database, keys: CityKeys) -> None:
+        self.database, self.keys = database, keys
+
+    def run(self, stop: threading.Event, interval: float = 0.2) -> None:
+        """Work until `stop` is set, looking for new events every `interval` seconds; outlives a lost database."""
+        while not stop.is_set():
+            try:
+                worked = self.catch_up()
+            except DatabaseUnavailable as gone:
+                log.warning("waiting for the database: %s", gone)
+                stop.wait(1.0)
+                continue
+            if not worked:
+                stop.wait(interval)
+
+    def catch_up(self) -> int:
+        """Apply what is there now; returns the number of events applied."""
+        return sum(self._city(lag) for lag in lags(self.database) if lag.behind and lag.error is None)
+
+    def _city(self, lag: Lag) -> int:
+        total = 0
+        try:
+            while applied := self.project(lag.tenant):
+                total += applied
+        except DatabaseUnavailable:
+            raise
+        except Exception as poison:  # noqa: BLE001  (whatever a city's log holds must stop that city only)
+            self._stop_city(lag.tenant, poison)
+        return total
+
+    def project(self, tenant: UUID) -> int:
+        """Apply one batch of a city; 0 when it is up to date or another worker holds it."""
+        recorder = TenantRecorder(self.database, tenant, reads_as=Role.PROJECTOR)
+        with self.database.tenant(Role.PROJECTOR, tenant) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (SWAP_LOCK,))
+            position = _claim(connection, tenant)
+            if position is None:
+                return 0
+            events = [read(stored) for stored in recorder.read(position, BATCH)]
+            if not events:
+                return 0
+            streams = {event.stream for event in events}
+            histories = {
+                stream: _before(recorder, stream, first.version)
+                for stream in streams
+                for first in [next(event for event in events if event.stream == stream)]
+            }
+            versions = Versions(tenant, READ_MODELS)
+            follow(versions, histories, events)
+            texts = public_texts(connection, self.keys, tenant, streams)
+            _close(connection, versions.closed)
+            _insert(connection, versions.rows, texts)
+            connection.execute(
+                f"UPDATE {SCHEMA}.tracking SET position = %s, updated_at = now() WHERE tenant_id = %s",
+                (events[-1].position, tenant),
+            )
+        return len(events)
+
+    def _stop_city(self, tenant: UUID, poison: Exception) -> None:
+        log.exception("projection of city %s stopped; mend the cause, then run: kyodo rebuild", tenant)
+        with self.database.tenant(Role.PROJECTOR, tenant) as connection:
+            connection.execute(
+                f"UPDATE {SCHEMA}.tracking SET error = %s WHERE tenant_id = %s",
+                (f"{type(poison).__name__}: {poison}"[:2000], tenant),
+            )
+
+
+def follow(versions: Versions, histories: dict[UUID, History | None], events: Iterable[Recorded]) -> None:
+    """Fold the events into `histories` one by one and note every row version that they make."""
+    for event in events:
+        before = histories.get(event.stream)
+        if before is None:
+            after = fold(initial_state(event.name), (event,))
+        else:
+            after = advance(before, event, initial_state(before.recorded[0].name))
+        versions.follow(before, after, event)
+        histories[event.stream] = after
+
+
+def _claim(connection: Connection, tenant: UUID) -> int | None:
+    connection.execute(
+        f"INSERT INTO {SCHEMA}.tracking (tenant_id, position) VALUES (%s, 0) ON CONFLICT DO NOTHING", (tenant,)
+    )
+    row = connection.execute(
+        f"SELECT position FROM {SCHEMA}.tracking WHERE tenant_id = %s AND error IS NULL FOR UPDATE SKIP LOCKED",
+        (tenant,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _before(recorder: TenantRecorder, stream: UUID, version: int) -> History | None:
+    if version == 1:
+        return None
+    earlier = [read(stored) for stored in recorder.select_events(stream, lte=version - 1)]
+    return fold(initial_state(earlier[0].name), earlier)
+
+
+def _by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:
+    grouped: dict[str, tuple[ReadModel, list[Row]]] = {}
+    for row in rows:
+        grouped.setdefault(row.model.name, (row.model, []))[1].append(row)
+    return grouped
+
+
+def _close(connection: Connection, rows: Iterable[Row]) -> None:
+    for model, closed in _by_model(rows).values():
+        keys = " AND ".join(f"{column.name} = %s" for column in model.key)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {SCHEMA}.{model.name} SET known_until = %s, recorded_until = %s"
+                f" WHERE tenant_id = %s AND {keys} AND known_until = {OPEN_POSITION}",
+                [(row.known_until, row.recorded_until, row.tenant, *row.key) for row in closed],
+            )
+
+
+def _insert(connection: Connection, rows: Iterable[Row], texts: dict[str, str]) -> None:
+    for model, opened in _by_model(rows).values():
+        columns = ", ".join(model.table_columns)
+        places = ", ".join(["%s"] * len(model.table_columns))
+        values: list[tuple[Any, ...]] = [row.table_values(texts) for row in opened]
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {SCHEMA}.{model.name} ({columns}) VALUES ({places})", values)

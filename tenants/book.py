@@ -1,0 +1,367 @@
+"""A city's book: its streams read back, commands decided on them, and what was decided appended in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import orjson
+import rfc8785
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import InfrastructureFactory, Mapper, StoredEvent
+from eventsourcing.popo import POPOFactory
+from eventsourcing.utils import Environment
+from pydantic import Field, ValidationError
+
+from domain.city import City
+from domain.commands import BY_EVENT, command, initial_state, parse
+from domain.decider import (
+    Command,
+    Context,
+    Event,
+    EventCorrected,
+    Frozen,
+    History,
+    Meta,
+    Mode,
+    Recorded,
+    advance,
+    decide,
+    fold,
+)
+from domain.errors import DomainError, NotFound
+from domain.programme import Programme, Rules
+from tenants.database import Role
+from tenants.disclosures import CityDoor, Clear, seal
+from tenants.event_store import RecordedEvent, TenantRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from eventsourcing.application import EnvType
+    from eventsourcing.domain import DomainEventProtocol
+    from eventsourcing.persistence import ApplicationRecorder
+
+    from tenants.database import Database
+    from tenants.disclosures import CityKeys
+
+_NOWHERE = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class InvalidCommand(DomainError):
+    """{command} cannot be read: {problems}."""
+
+    ja = "{command} を読めません: {problems}。"
+
+
+class HistoryBroken(Exception):
+    """The stream's versions are not 1, 2, 3 … as stored; restore the log from a copy that verifies before going on."""
+
+
+class Request(Frozen):
+    """A command as a caller gives it: texts in clear, parties by id or by the city's own name for them."""
+
+    command: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    valid: dict[str, Any]
+    mode: Mode = Mode.LIVE
+    actor: str
+    recorded_by: str
+    approved_by: str | None = None
+    signatories: tuple[str, ...] = ()
+    document_ref: str | None = None
+    placed_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where in the city's log a unit of work stands. `repeated`: it stood there already, nothing was added."""
+
+    first: int
+    last: int
+    repeated: bool
+
+
+class EventMapper(Mapper[UUID]):
+    """Between events and what the log stores: canonical JSON (RFC 8785) under a stable name, upcast on the way back."""
+
+    def __init__(self) -> None:
+        pass
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> RecordedEvent:
+        if not isinstance(domain_event, Recorded):
+            raise TypeError(type(domain_event).__name__)
+        known, meta = BY_EVENT[domain_event.name], domain_event.meta
+        data = domain_event.event.model_dump(mode="json", exclude_none=True)
+        return RecordedEvent(
+            originator_id=domain_event.stream,
+            originator_version=domain_event.version,
+            topic=domain_event.name,
+            state=rfc8785.dumps(data),
+            schema_version=known.schema,
+            mode=meta.mode.value,
+            actor=meta.actor,
+            recorded_by=meta.recorded_by,
+            approved_by=meta.approved_by,
+            signatories=tuple(meta.signatories),
+            document_ref=meta.document_ref,
+            programme=meta.programme,
+            programme_version=meta.programme_version,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:  # type: ignore[override]
+        if not isinstance(stored_event, RecordedEvent) or not isinstance(stored_event.originator_id, UUID):
+            raise TypeError(type(stored_event).__name__)
+        return read(stored_event)
+
+
+def read(stored: RecordedEvent) -> Recorded:
+    """A stored event as today's domain reads it."""
+    return Recorded(
+        name=stored.topic,
+        event=parse(stored.topic, stored.schema_version, stored.state),
+        meta=Meta.model_construct(
+            mode=Mode(stored.mode),
+            actor=stored.actor,
+            recorded_by=stored.recorded_by,
+            approved_by=stored.approved_by,
+            signatories=tuple(stored.signatories),
+            document_ref=stored.document_ref,
+            programme=stored.programme,
+            programme_version=stored.programme_version,
+        ),
+        stream=stored.originator_id if isinstance(stored.originator_id, UUID) else UUID(stored.originator_id),
+        version=stored.originator_version,
+        position=stored.position or 0,
+        recorded_at=stored.recorded_at or _NOWHERE,
+    )
+
+
+def history_of(events: Iterable[Recorded]) -> History | None:
+    """The folded stream, None when it has no event; HistoryBroken where a version is missing or doubled."""
+    recorded = tuple(events)
+    if not recorded:
+        return None
+    for expected, entry in enumerate(recorded, start=1):
+        if entry.version != expected:
+            raise HistoryBroken(f"stream {entry.stream}: version {entry.version} where {expected} belongs")
+    return fold(initial_state(recorded[0].name), recorded)
+
+
+class Book(Application[UUID]):
+    """One city's book over the shared connection pools. Cheap to make: it holds no state of any stream."""
+
+    def __init__(self, database: Database, keys: CityKeys, tenant: UUID) -> None:
+        self.database, self.keys, self.tenant = database, keys, tenant
+        super().__init__()
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        return Environment(name, {})
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
+        return POPOFactory(env)
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        return EventMapper()
+
+    def construct_recorder(self) -> ApplicationRecorder:
+        return TenantRecorder(self.database, self.tenant)
+
+    def stream(self, kind: str, name: str = "") -> UUID:
+        """The stream of a partnership by number, of a programme by slug, or of the city itself."""
+        return uuid5(self.tenant, f"{kind}/{name}")
+
+    def history(self, stream: UUID) -> History | None:
+        """The stream as it stands now; None when it has no event."""
+        try:
+            return self.repository.get(stream, projector_func=lambda _, events: history_of(events))
+        except AggregateNotFoundError:
+            return None
+
+    def entered(self, key: str) -> Receipt | None:
+        """Where the unit of work with this idempotency key stands in the log, None when it was never appended."""
+        with self.database.tenant(Role.APP, self.tenant) as connection:
+            row = connection.execute(
+                "SELECT first_position, last_position FROM idempotency WHERE tenant_id = %s AND key = %s",
+                (self.tenant, key),
+            ).fetchone()
+        return Receipt(first=row[0], last=row[1], repeated=True) if row else None
+
+    def plan(self) -> Plan:
+        """A unit of work: any number of commands, decided one after the other in memory, appended together or not at all."""
+        return Plan(self)
+
+    def execute(self, stream: UUID, request: Request, key: str | None = None) -> Receipt:
+        """One command on one stream."""
+        plan = self.plan()
+        plan.add(stream, request)
+        return plan.commit(key)
+
+
+class Plan:
+    """Commands decided against the book as it stands plus what the plan itself holds."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self._histories: dict[UUID, History | None] = {}
+        self._new: list[Recorded] = []
+        self._texts: list[tuple[int, Clear]] = []
+
+    def __len__(self) -> int:
+        return len(self._new)
+
+    @property
+    def events(self) -> Sequence[Recorded]:
+        """What would be appended."""
+        return tuple(self._new)
+
+    def history(self, stream: UUID) -> History | None:
+        """The stream with the plan's own events."""
+        if stream not in self._histories:
+            self._histories[stream] = self.book.history(stream)
+        return self._histories[stream]
+
+    def add(self, stream: UUID, request: Request) -> Recorded:
+        """Decide one more command. Raises InvalidCommand or a DomainError, and the plan stays as it was."""
+        known = command(request.command)
+        past = self.history(stream)
+        door = self._door(stream, known, request, past)
+        draft = self._draft(known, request, past, door)
+        history = past or History(initial_state(known.event_name))
+        programme = self._programme(history, draft)
+        version = programme.in_force(draft.valid.edtf) if programme else None
+        meta = self._meta(known, request, programme, version.number if version else None)
+        context = Context(
+            rules=version.rules if version else Rules(),
+            import_window=self._import_window(),
+        )
+        event = decide(history, context, known, draft, meta)
+        new = Recorded(
+            name=known.event_name,
+            event=event,
+            meta=meta,
+            stream=stream,
+            version=history.version + 1,
+            position=0,
+            recorded_at=_NOWHERE,
+        )
+        self._histories[stream] = advance(history, new, initial_state(history.recorded[0].name if past else new.name))
+        index = len(self._new)
+        self._new.append(new)
+        held = orjson.dumps(event.model_dump(mode="json")).decode()
+        self._texts.extend((index, text) for text in door.clear if text.digest in held)
+        return new
+
+    def commit(self, key: str | None = None) -> Receipt:
+        """Append everything in one call. With a key that was used before, nothing is added and the old place is named.
+
+        Raises the recorder's VersionConflict when another writer was first; nothing is written then.
+        """
+        book = self.book
+        if key is not None and (done := book.entered(key)) is not None:
+            return done
+        if not self._new:
+            return Receipt(first=0, last=0, repeated=True)
+        with book.database.tenant(Role.APP, book.tenant) as connection:
+            sealed, fresh = seal(connection, book.keys, book.tenant, self._texts)
+        recordings = book.save(*self._new, idempotency_key=key, disclosures=sealed, keys=fresh)
+        positions = [recording.notification.id for recording in recordings]
+        return Receipt(first=positions[0], last=positions[-1], repeated=False)
+
+    def _door(self, stream: UUID, known: Command, request: Request, past: History | None) -> CityDoor:
+        kept: list[str] = []
+        if known.event is EventCorrected and past is not None:
+            target = self._target(request, past)
+            kept = _strings(target.event.model_dump(mode="json", exclude_none=True)) if target else []
+        return CityDoor(self.book.keys, self.book.tenant, stream, kept)
+
+    def _draft(self, known: Command, request: Request, past: History | None, door: CityDoor) -> Event:
+        data: dict[str, Any] = dict(request.data)
+        if known.event is EventCorrected and past is not None:
+            data = self._corrected_data(data, request, past, door)
+        data["valid"] = request.valid
+        if request.placed_after is not None:
+            data["placed_after"] = request.placed_after
+        if "breaks" in request.data:
+            raise InvalidCommand(command=known.name, problems="breaks is found by the rules, not given")
+        return _read(known.event, known.name, data, door)
+
+    @staticmethod
+    def _target(request: Request, past: History) -> Recorded | None:
+        return next((e for e in past.recorded if e.version == request.data.get("target")), None)
+
+    def _corrected_data(
+        self, data: dict[str, Any], request: Request, past: History, door: CityDoor
+    ) -> dict[str, Any]:
+        # The caller names only what changes; the log stores the whole corrected event, so that it can be read alone.
+        target = self._target(request, past)
+        if target is None:
+            raise NotFound(what="event", name=request.data.get("target"))
+        current = next((e for e in past.entries if e.version == target.version), target)
+        whole = current.event.model_dump(mode="json", exclude_none=True) | dict(data.get("data", {}))
+        whole = {field: value for field, value in whole.items() if value is not None}
+        event = _read(type(target.event), f"correction of {target.name}", whole, door)
+        return data | {
+            "event": target.name,
+            "event_schema": BY_EVENT[target.name].schema,
+            "data": event.model_dump(mode="json", exclude_none=True),
+        }
+
+    def _programme(self, history: History, draft: Event) -> Programme | None:
+        # A grant named in the data is the programme that its stage is judged by; otherwise it is the partnership's own.
+        slug = getattr(draft, "programme", None) or getattr(history.state, "programme", None)
+        if isinstance(history.state, Programme | City) or not slug:
+            return None
+        found = self.history(self.book.stream("programme", slug))
+        if found is None:
+            raise NotFound(what="programme", name=slug)
+        state: Programme = found.state
+        return state
+
+    def _meta(self, known: Command, request: Request, programme: Programme | None, version: int | None) -> Meta:
+        given = request.model_dump(
+            include={"actor", "recorded_by", "approved_by", "signatories", "document_ref", "mode"}
+        )
+        given |= {"programme": programme.programme if programme else None, "programme_version": version}
+        try:
+            return Meta.model_validate(given, context=CityDoor(self.book.keys, self.book.tenant, self.book.tenant))
+        except ValidationError as invalid:
+            raise InvalidCommand(command=known.name, problems=problems(invalid)) from invalid
+
+    def _import_window(self) -> bool:
+        city = self.history(self.book.stream("city"))
+        return city is not None and city.state.window is not None
+
+
+def _read(event: type[Event], name: str, data: dict[str, Any], door: CityDoor) -> Event:
+    try:
+        return event.model_validate_json(orjson.dumps(data), context=door)
+    except ValidationError as invalid:
+        raise InvalidCommand(command=name, problems=problems(invalid)) from invalid
+    except TypeError as invalid:
+        raise InvalidCommand(command=name, problems=str(invalid)) from invalid
+
+
+def problems(invalid: ValidationError) -> str:
+    """What is wrong and where, in one line."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in error['loc']) or 'data'}: {error['msg']}"
+        for error in invalid.errors(include_url=False, include_input=False)
+    )
+
+
+def _strings(data: object) -> list[str]:
+    if isinstance(data, dict):
+        return [found for value in data.values() for found in _strings(value)]
+    if isinstance(data, list | tuple):
+        return [found for value in data for found in _strings(value)]
+    return [data] if isinstance(data, str) else []
+
+
+def at_position(history: History, position: int) -> History | None:
+    """The same stream as it stood when the log had `position` events."""
+    return history_of(entry for entry in history.recorded if entry.position <= position)
+
+
