@@ -203,6 +203,11 @@ class _Server:
 
     def prepare_folder(self) -> None:
         """Makes a data folder that the server's user can pass through; what exists stays as it is."""
+        if self._cluster.exists() and (owner := self._cluster.stat().st_uid) != self._account.uid:
+            raise EmbeddedError(
+                f"{self._cluster} belongs to the user {_user_name(owner)}, but its server would now run as "
+                f"{self._account.name}. Start as the same user as before, or name another KYODO_DATA_DIR."
+            )
         missing = [folder for folder in (self._data_dir, *self._data_dir.parents) if not folder.exists()]
         barred = self._account.barred_at(missing[-1].parent if missing else self._data_dir)
         if barred is not None:
@@ -216,11 +221,6 @@ class _Server:
             folder.chmod(
                 0o711 if self._account.switched else 0o700
             )  # whatever the umask of the first start is
-        if self._cluster.exists() and (owner := self._cluster.stat().st_uid) != self._account.uid:
-            raise EmbeddedError(
-                f"{self._cluster} belongs to the user {_user_name(owner)}, but its server would now run as "
-                f"{self._account.name}. Start as the same user as before, or name another KYODO_DATA_DIR."
-            )
 
     def initialise(self) -> None:
         """Creates the database files beside their place and renames the folder: they are whole or absent."""

@@ -1,0 +1,313 @@
+"""The command line `kyodo`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+import uvicorn
+from eventsourcing.persistence import PersistenceError
+from pydantic import ValidationError
+
+from domain.commands import COMMANDS
+from domain.errors import DomainError
+from gateway.app import create_app
+from gateway.demo import folder_of, prepare
+from gateway.doctor import examine
+from gateway.replay import printed
+from gateway.runtime import NotReady, Service, service
+from gateway.settings import Settings
+from projections.rebuild import rebuild as rebuild_read_models
+from projections.replay import check
+from projections.worker import Worker
+from tenants import registry
+from tenants.book import Book, HistoryBroken, problems
+from tenants.cases import BadCase
+from tenants.cases import import_cases as enter_cases
+from tenants.database import DatabaseUnavailable, TooMuchPrivilege
+from tenants.disclosures import DisclosureAltered, KeyMissing
+from tenants.embedded import EmbeddedError
+from tenants.migrate import MigrationRefused
+from tenants.programmes import InvalidFile
+
+app = typer.Typer(
+    name="kyodo",
+    help="Kyōdō Ledger 協働台帳: the system of record for partnerships between citizens and their city governments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+tenant_app = typer.Typer(no_args_is_help=True, help="The cities of this installation.")
+app.add_typer(tenant_app, name="tenant")
+
+City = Annotated[str, typer.Argument(help="The city's slug, for instance yamato.")]
+
+EXPLAINED = (
+    BadCase,
+    DatabaseUnavailable,
+    DisclosureAltered,
+    DomainError,
+    EmbeddedError,
+    HistoryBroken,
+    InvalidFile,
+    KeyMissing,
+    MigrationRefused,
+    NotReady,
+    PersistenceError,
+    TooMuchPrivilege,
+)
+"""Errors whose message says what is wrong, where, and how to mend it."""
+
+
+def main() -> None:
+    """Run a command. Exit code 0 done, 1 refused or failed with a message, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except EXPLAINED as explained:
+        _fail(str(explained))
+    except ValidationError as invalid:
+        _fail(f"a setting is wrong: {problems(invalid)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"kyodo: {message}\n")
+    sys.exit(1)
+
+
+def say(message: str) -> None:
+    """Progress, on standard error: standard output is for results."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _open(*, ready: bool = True) -> Iterator[Service]:
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # What a process manager sends is an orderly end, as Ctrl-C is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with service(settings, say) as opened:
+        if ready:
+            opened.require_ready()
+        yield opened
+
+
+@app.command()
+def demo() -> None:
+    """Enter five cities and their 21 partnerships from publications, and serve portal and GraphQL. Safe to run again."""
+    settings = Settings()
+    with _listening(settings) as listener, _open(ready=False) as opened:
+        prepare(opened, say)
+        _serve(opened, listener, with_worker=True)
+
+
+@app.command()
+def serve(
+    *,
+    worker: Annotated[
+        bool | None,
+        typer.Option(help="Project in this process too. Default: only with the private PostgreSQL."),
+    ] = None,
+) -> None:
+    """Serve pages and GraphQL."""
+    settings = Settings()
+    with _listening(settings) as listener, _open() as opened:
+        _serve(opened, listener, with_worker=opened.embedded is not None if worker is None else worker)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """The listening socket, taken before any work is done, so that a port in use is known at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as taken:
+            _fail(f"{settings.host}:{settings.port} cannot be used ({taken.strerror}); choose with KYODO_HOST, KYODO_PORT")
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """A server that says where it is once it answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets and not self.should_exit:
+            host, port = sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            say(f"Kyōdō Ledger is at http://{shown}:{port}")
+
+
+def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> None:
+    stop = threading.Event()
+    worker = threading.Thread(target=Worker(opened.database, opened.keys).run, args=(stop,), name="worker")
+    if with_worker:
+        worker.start()
+    try:
+        config = uvicorn.Config(
+            create_app(opened.database, pending_migrations=opened.pending),
+            log_level=opened.settings.log_level.lower() if opened.settings.log_level != "INFO" else "warning",
+        )
+        _Server(config).run(sockets=[listener])
+    finally:
+        stop.set()
+        if with_worker:
+            worker.join()
+
+
+@app.command()
+def worker() -> None:
+    """Project recorded events into the read models until stopped; several workers share the work."""
+    with _open() as opened:
+        say("projecting; stop with Ctrl-C")
+        Worker(opened.database, opened.keys).run(threading.Event())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the state that this release needs; safe to run again."""
+    with _open(ready=False) as opened:
+        applied = opened.bring_up(say)
+        say(f"{len(applied)} migrations applied" if applied else "nothing to apply")
+
+
+@tenant_app.command("list")
+def tenant_list() -> None:
+    """List the registered cities."""
+    with _open() as opened:
+        for city in registry.tenants(opened.database):
+            typer.echo(f"{city.slug}\t{city.municipal_code}\t{city.name_ja}\t{city.name_en}\t{city.tenant_id}")
+
+
+@tenant_app.command("add")
+def tenant_add(
+    folder: Annotated[Path, typer.Argument(help="A folder with city.toml and programmes/*.toml.")],
+) -> None:
+    """Register a city with its sources and programmes; a city that is registered already stays as it is."""
+    with _open() as opened:
+        city, receipt = registry.register(opened.database, opened.keys, folder)
+        count = 0 if receipt.repeated else receipt.last - receipt.first + 1
+        say(f"{city.slug}: {count} events entered" if count else f"{city.slug}: was registered before, nothing entered")
+
+
+@app.command("import-cases")
+def import_cases(
+    city: City,
+    file: Annotated[Path | None, typer.Argument(help="The city's case file; default: the shipped one.")] = None,
+) -> None:
+    """Enter a city's case file: whole or not at all; the same file again adds nothing."""
+    with _open() as opened:
+        book = _book(opened, city)
+        imported = enter_cases(book, city, file or folder_of(city) / "cases.json", say)
+        receipt = imported.receipt
+        for case, event, rule in imported.anomalies:
+            say(f"noted as an anomaly: {case}, {event}: {rule}")
+        if receipt.repeated:
+            say(f"{city}: this file was entered before, nothing added")
+        else:
+            say(f"{city}: {imported.cases} cases, {imported.facts} facts at positions {receipt.first}-{receipt.last}")
+
+
+def _book(opened: Service, city: str) -> Book:
+    return Book(opened.database, opened.keys, registry.tenant(opened.database, city).tenant_id)
+
+
+@app.command()
+def replay(
+    city: City,
+    stream: Annotated[
+        str | None, typer.Argument(help="A partnership's number, a programme's slug, `city`, or a stream's id.")
+    ] = None,
+    *,
+    at: Annotated[
+        str | None, typer.Option(help="As known at a position of the log, or at a moment with offset (ISO 8601).")
+    ] = None,
+    valid: Annotated[str | None, typer.Option(help="What had certainly happened by this day (YYYY-MM-DD).")] = None,
+    possible: Annotated[bool, typer.Option(help="With --valid: what may have happened by then, too.")] = False,
+    check_: Annotated[
+        bool, typer.Option("--check", help="Compare every read model of the city with a fresh replay.")
+    ] = False,
+) -> None:
+    """Print the state folded afresh from the log, or check the read models against it."""
+    with _open() as opened:
+        found = registry.tenant(opened.database, city)
+        if check_:
+            _check(opened, found)
+            return
+        book = Book(opened.database, opened.keys, found.tenant_id)
+        typer.echo(_json(printed(book, stream, until=_until(at), day=_day(valid), possible=possible)))
+
+
+def _check(opened: Service, city: registry.Tenant) -> None:
+    differences = check(opened.database, opened.keys, city.tenant_id)
+    for difference in differences:
+        typer.echo(str(difference))
+    if differences:
+        _fail(f"{city.slug}: {len(differences)} differences between the read models and a replay of the log")
+    say(f"{city.slug}: the read models equal a fresh replay of the log")
+
+
+def _until(at: str | None) -> int | datetime | None:
+    if at is None or at.isdigit():
+        return int(at) if at else None
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise typer.BadParameter(f"{at!r} is neither a position nor a moment such as 2026-04-01T09:00:00+09:00") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"{at!r} needs its offset from UTC, for instance {at}+09:00")
+    return moment.astimezone(UTC)
+
+
+def _day(valid: str | None) -> date | None:
+    try:
+        return date.fromisoformat(valid) if valid else None
+    except ValueError:
+        raise typer.BadParameter(f"{valid!r} is not a day such as 2005-03-31") from None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=lambda other: str(other) if isinstance(other, UUID) else repr(other))
+
+
+@app.command()
+def rebuild(
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Cities are folded in this many processes.")] = 2,
+) -> None:
+    """Build every read model anew from the logs beside the old ones, then swap; readers notice nothing."""
+    with _open(ready=False) as opened:
+        events = rebuild_read_models(opened.owner_url, opened.keys_folder, processes=processes, say=say)
+        say(f"{events} events, read models rebuilt")
+
+
+@app.command()
+def doctor() -> None:
+    """Examine the installation; exit code 1 when something needs mending."""
+    with _open(ready=False) as opened:
+        healthy = True
+        for finding in examine(opened):
+            healthy = healthy and finding.good
+            typer.echo(f"{'ok  ' if finding.good else 'MEND'}  {finding.text}")
+    if not healthy:
+        sys.exit(1)
+
+
+@app.command()
+def commands() -> None:
+    """List every command of the domain: name, who may give it, labels, and what it records."""
+    for each in COMMANDS:
+        typer.echo(f"{each.name}\t{each.actors}\t{each.ja}\t{each.en}\t{each.event_name}")

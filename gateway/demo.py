@@ -1,0 +1,45 @@
+"""`kyodo demo`: the five cities with their programmes and cases, entered through the ordinary commands."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from gateway.runtime import Say, Service
+from projections.worker import Worker
+from tenants.book import Book
+from tenants.cases import import_cases
+from tenants.registry import register
+
+CITIES = ("yamato", "higashikurume", "yokohama", "okayama", "kawasaki")
+
+
+def folder_of(city: str) -> Path:
+    """The shipped files of a city."""
+    return Path(str(files("tenants").joinpath(city)))
+
+
+def enter_cities(service: Service, say: Say) -> int:
+    """Register the five cities and enter their cases; returns the number of events added, 0 when all stood there already."""
+    added = 0
+    for city in CITIES:
+        tenant, registered = register(service.database, service.keys, folder_of(city))
+        book = Book(service.database, service.keys, tenant.tenant_id)
+        imported = import_cases(book, city, folder_of(city) / "cases.json")
+        new = sum(0 if r.repeated else r.last - r.first + 1 for r in (registered, imported.receipt))
+        added += new
+        entered = f"{new} events entered" if new else "entered before"
+        say(f"{tenant.name_ja} ({tenant.name_en}): {imported.cases} cases, {imported.facts} facts, {entered}")
+        for case, event, rule in imported.anomalies:
+            say(f"  noted as an anomaly: {case}, {event}: {rule}")
+    return added
+
+
+def prepare(service: Service, say: Say) -> int:
+    """Everything that `kyodo demo` does before it serves; safe to run again and to interrupt anywhere."""
+    service.bring_up(say)
+    service.require_ready()
+    added = enter_cities(service, say)
+    projected = Worker(service.database, service.keys).catch_up()
+    say(f"{added} events added, {projected} projected into the read models")
+    return added

@@ -1,0 +1,76 @@
+"""`kyodo doctor`: what an operator would check by hand, each with what to do about it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.runtime import Service
+from projections.rebuild import is_current
+from projections.worker import lags
+from tenants.database import DatabaseUnavailable, TooMuchPrivilege, describe
+from tenants.disclosures import KeyMissing
+from tenants.migrate import pending
+from tenants.registry import tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    text: str
+
+
+def examine(service: Service) -> Iterator[Finding]:
+    """Findings from the ground up; stops where the next question would make no sense."""
+    yield Finding(good=True, text=f"data folder {service.settings.data_dir}")
+    yield Finding(good=True, text=f"owner login: {describe(service.owner_url)}")
+    waiting = pending(service.owner_url)
+    if waiting:
+        yield Finding(good=False, text=f"migrations pending: {', '.join(waiting)}; run: kyodo migrate")
+        return
+    yield Finding(good=True, text="every migration is applied")
+    if not is_current(service.owner_url):
+        yield Finding(good=False, text="the read models are missing or of another release; run: kyodo migrate")
+        return
+    yield Finding(good=True, text="the read models are of this release")
+    try:
+        service.database.check_least_privilege()
+    except (TooMuchPrivilege, DatabaseUnavailable) as refused:
+        yield Finding(good=False, text=str(refused))
+        return
+    yield Finding(good=True, text="the service's logins are bound by row security and cannot change events")
+    yield from _durability(service)
+    yield from _cities(service)
+
+
+def _durability(service: Service) -> Iterator[Finding]:
+    with service.database.app() as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+            value = row[0] if row else "unknown"
+            good = value not in {"off", "unknown"}
+            remedy = "" if good else ": an acknowledged event could be lost in a power failure; turn it on"
+            yield Finding(good=good, text=f"{name} is {value}{remedy}")
+
+
+def _cities(service: Service) -> Iterator[Finding]:
+    behind = {lag.tenant: lag for lag in lags(service.database)}
+    for city in tenants(service.database):
+        lag = behind[city.tenant_id]
+        if lag.error:
+            yield Finding(good=False, text=f"{city.slug}: projection stopped: {lag.error}; mend it, then: kyodo rebuild")
+        elif lag.behind:
+            yield Finding(good=False, text=f"{city.slug}: {lag.behind} of {lag.size} events not projected; run: kyodo worker")
+        else:
+            yield Finding(good=True, text=f"{city.slug}: {lag.size} events, all projected")
+        try:
+            service.keys.of(city.tenant_id)
+        except KeyMissing as missing:
+            yield Finding(good=False, text=f"{city.slug}: {missing}")
+            continue
+        mode = stat.S_IMODE((service.keys.folder / f"{city.tenant_id}.key").stat().st_mode)
+        if mode & 0o077:
+            yield Finding(good=False, text=f"{city.slug}: its key file may be read by others (mode {mode:o}); chmod 600")
