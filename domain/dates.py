@@ -202,10 +202,10 @@ _OPEN = {"", ".."}
 _LONGEST = 200  # The grammar takes about 10 ms for each member of a set; a length bounds its work.
 _PLAIN = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
 
-# The shapes that go to edtf. Times of day, seasons, long and negative years and significant digits stay out:
-# they are finer than days, too vague, or wrongly bounded by edtf. So do blanks, which its grammar skips, and what
-# makes it print a line and fail with errors not its own: half-unspecified months and days (2003-1X), and an open
-# start before an end that is not plain.
+# The shapes that go to edtf. Times of day, seasons, long and negative years and significant digits stay out: they
+# are finer than days, too vague, or wrongly bounded by edtf. So do blanks, which its grammar skips, and what makes
+# it print a line and fail with errors not its own: half-unspecified months and days (2003-1X), and an open start
+# before an end that is not plain.
 _Q = r"[?~%]"
 _MM = r"(?:0[1-9]|1[0-2])"
 _DD = r"(?:0[1-9]|[12][0-9]|3[01])"
@@ -293,7 +293,7 @@ def era_label(day: date) -> str:
 def _era_year(day: date) -> str:
     if day < _GREGORIAN_SINCE:
         return f"{day.year}年"
-    era = next(era for era in reversed(ERA_DATA_GENERAL) if day in era)
+    era = next(era for era in reversed(ERA_DATA_GENERAL) if era.since <= day)
     year = day.year - era.since.year + 1
     return f"{era.kanji}{'元' if year == 1 else year}年"
 

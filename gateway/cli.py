@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 import uvicorn
@@ -107,7 +106,7 @@ def _open(*, ready: bool = True) -> Iterator[Service]:
 
 @app.command()
 def demo() -> None:
-    """Enter five cities and their 21 partnerships from publications, and serve portal and GraphQL. Safe to run again."""
+    """Enter five cities and their 21 partnerships, and serve portal and GraphQL. Safe to run again."""
     settings = Settings()
     with _listening(settings) as listener, _open(ready=False) as opened:
         prepare(opened, say)
@@ -137,7 +136,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as taken:
-            _fail(f"{settings.host}:{settings.port} cannot be used ({taken.strerror}); choose with KYODO_HOST, KYODO_PORT")
+            place = f"{settings.host}:{settings.port}"
+            _fail(f"{place} cannot be used ({taken.strerror}); choose another with KYODO_HOST and KYODO_PORT")
         yield listener
 
 
@@ -267,7 +267,8 @@ def _until(at: str | None) -> int | datetime | None:
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:
-        raise typer.BadParameter(f"{at!r} is neither a position nor a moment such as 2026-04-01T09:00:00+09:00") from None
+        example = "2026-04-01T09:00:00+09:00"
+        raise typer.BadParameter(f"{at!r} is neither a position nor a moment such as {example}") from None
     if moment.tzinfo is None:
         raise typer.BadParameter(f"{at!r} needs its offset from UTC, for instance {at}+09:00")
     return moment.astimezone(UTC)
@@ -281,7 +282,7 @@ def _day(valid: str | None) -> date | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, default=lambda other: str(other) if isinstance(other, UUID) else repr(other))
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @app.command()

@@ -20,7 +20,7 @@ def folder_of(city: str) -> Path:
 
 
 def enter_cities(service: Service, say: Say) -> int:
-    """Register the five cities and enter their cases; returns the number of events added, 0 when all stood there already."""
+    """Register the five cities and enter their cases; returns the number of events added."""
     added = 0
     for city in CITIES:
         tenant, registered = register(service.database, service.keys, folder_of(city))

@@ -61,9 +61,11 @@ def _cities(service: Service) -> Iterator[Finding]:
     for city in tenants(service.database):
         lag = behind[city.tenant_id]
         if lag.error:
-            yield Finding(good=False, text=f"{city.slug}: projection stopped: {lag.error}; mend it, then: kyodo rebuild")
+            stopped = f"{city.slug}: projection stopped: {lag.error}; mend it, then run: kyodo rebuild"
+            yield Finding(good=False, text=stopped)
         elif lag.behind:
-            yield Finding(good=False, text=f"{city.slug}: {lag.behind} of {lag.size} events not projected; run: kyodo worker")
+            behind_by = f"{city.slug}: {lag.behind} of {lag.size} events are not projected; run: kyodo worker"
+            yield Finding(good=False, text=behind_by)
         else:
             yield Finding(good=True, text=f"{city.slug}: {lag.size} events, all projected")
         try:
@@ -73,4 +75,4 @@ def _cities(service: Service) -> Iterator[Finding]:
             continue
         mode = stat.S_IMODE((service.keys.folder / f"{city.tenant_id}.key").stat().st_mode)
         if mode & 0o077:
-            yield Finding(good=False, text=f"{city.slug}: its key file may be read by others (mode {mode:o}); chmod 600")
+            yield Finding(good=False, text=f"{city.slug}: others may read its key file (mode {mode:o}); chmod 600")
