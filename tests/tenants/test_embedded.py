@@ -1,4 +1,4 @@
-"""The private PostgreSQL: shared by processes, surviving their deaths and its own, plain in what it refuses."""
+"""The private PostgreSQL: shared by processes, surviving their deaths and its own, plain in refusing."""
 
 import importlib.util
 import os
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -151,9 +152,7 @@ def test_database_is_utf8_durable_checksummed_and_off_the_network(data_dir: Path
         }
         for setting, value in expected.items():
             assert str(ask(url, f"SHOW {setting}")).startswith(value), setting
-        locale = (
-            "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = current_database()"
-        )
+        locale = "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = current_database()"
         assert ask(url, locale) == "bC.UTF-8"
         assert stat.S_IMODE((data_dir / "postgres").stat().st_mode) == 0o700
         assert stat.S_IMODE((data_dir / "run").stat().st_mode) == 0o700
@@ -182,9 +181,7 @@ def test_starting_twice_reaches_the_same_server(data_dir: Path) -> None:
     first.release()
 
 
-def test_last_of_two_processes_to_leave_stops_the_server(
-    data_dir: Path, neighbour: Callable[..., Neighbour]
-) -> None:
+def test_last_of_two_processes_to_leave_stops_the_server(data_dir: Path, neighbour: Callable[..., Neighbour]) -> None:
     other = neighbour(data_dir)
     with EmbeddedPostgres(data_dir) as server:
         pid = server.pid
@@ -194,9 +191,7 @@ def test_last_of_two_processes_to_leave_stops_the_server(
     assert server.pid is None
 
 
-def test_processes_that_start_at_once_share_one_new_server(
-    folder: Path, neighbour: Callable[..., Neighbour]
-) -> None:
+def test_processes_that_start_at_once_share_one_new_server(folder: Path, neighbour: Callable[..., Neighbour]) -> None:
     several = [neighbour(folder / "new" / "data") for _ in range(3)]
     assert len({each.server_pid() for each in several}) == 1
     for each in several:
@@ -217,9 +212,7 @@ def test_server_outlives_the_process_that_started_it(
     assert server.pid is None
 
 
-def test_next_start_adopts_the_server_of_a_killed_process(
-    data_dir: Path, neighbour: Callable[..., Neighbour]
-) -> None:
+def test_next_start_adopts_the_server_of_a_killed_process(data_dir: Path, neighbour: Callable[..., Neighbour]) -> None:
     starter = neighbour(data_dir)
     pid = starter.server_pid()
     starter.kill()
@@ -232,9 +225,9 @@ def test_next_start_adopts_the_server_of_a_killed_process(
 def test_killed_server_starts_again_with_its_data(data_dir: Path) -> None:
     said: list[str] = []
     with EmbeddedPostgres(data_dir, said.append) as server:
-        with psycopg.connect(server.owner_url, autocommit=True) as connection:
+        with closing(psycopg.connect(server.owner_url, autocommit=True)) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 'yes' AS kept")
-            # A busy session outlives its server; as long as it holds the shared memory, no new server may start.
+            # A busy session outlives its server; while it holds the shared memory, no new server may start.
             connection.pgconn.send_query(
                 b"DO $$BEGIN WHILE clock_timestamp() < now() + interval '4 s' LOOP END LOOP; END$$"
             )
@@ -253,9 +246,7 @@ def test_lock_file_with_the_number_of_another_process_is_no_server(data_dir: Pat
     owner = (data_dir / "postgres").stat()
     command = ["sleep", "600"]
     bystander = (
-        subprocess.Popen(command, user=owner.st_uid, group=owner.st_gid)
-        if AS_ROOT
-        else subprocess.Popen(command)
+        subprocess.Popen(command, user=owner.st_uid, group=owner.st_gid) if AS_ROOT else subprocess.Popen(command)
     )
     try:
         lock_file = data_dir / "postgres" / "postmaster.pid"
@@ -343,7 +334,7 @@ def test_ordinary_user_runs_the_server_alone(folder: Path, neighbour: Callable[.
         with pytest.raises(EmbeddedError, match="belongs to the user daemon"):
             EmbeddedPostgres(folder / "data").start()
     other.leave()
-    assert not Path(f"/proc/{pid}").exists()
+    wait_until_gone(pid)
 
 
 def test_other_major_version_is_named(data_dir: Path) -> None:
@@ -355,9 +346,7 @@ def test_other_major_version_is_named(data_dir: Path) -> None:
 def test_lasting_refusal_is_shown_at_once_with_the_log(data_dir: Path) -> None:
     with (data_dir / "postgres" / "postgresql.conf").open("a") as configuration:
         configuration.write("nonsense = 1\n")
-    with pytest.raises(
-        EmbeddedError, match=r"(?s)postgres\.log.*unrecognized configuration parameter \"nonsense\""
-    ):
+    with pytest.raises(EmbeddedError, match=r"(?s)postgres\.log.*unrecognized configuration parameter \"nonsense\""):
         EmbeddedPostgres(data_dir).start()
 
 
