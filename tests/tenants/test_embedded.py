@@ -17,7 +17,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tenants.embedded import EmbeddedError, EmbeddedPostgres
+from tenants.embedded import EmbeddedPostgres
+from tenants.embedded_system import EmbeddedError
 
 AS_ROOT = os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not AS_ROOT, reason="only root starts the server as another user")
