@@ -41,6 +41,7 @@ class City(State):
 class CityEvent(Event):
     """An event of the city's own stream."""
 
+    folds_into: ClassVar[type[State]] = City
     in_order: ClassVar[bool] = False
 
     def evolve(self, state: City) -> City:

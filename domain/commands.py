@@ -18,7 +18,7 @@ from domain.partnership import consultation as s
 from domain.partnership import delivery as d
 from domain.partnership import evaluation as e
 from domain.partnership import proposal as p
-from domain.partnership.state import Partnership, PartnershipRegistered
+from domain.partnership.state import PartnershipRegistered
 
 if TYPE_CHECKING:
     from domain.decider import State
@@ -112,9 +112,8 @@ def current(event_name: str, schema: int, data: dict[str, Any]) -> tuple[type[Ev
         data = known.upcast[version](data)
     if known.event is EventCorrected:
         # A correction carries the data of another event, which ages like that event's own.
-        target = BY_EVENT[data["event"]]
         _, inner = current(data["event"], data["event_schema"], data["data"])
-        data = data | {"data": inner, "event_schema": target.schema}
+        data = data | {"data": inner, "event_schema": BY_EVENT[data["event"]].schema}
     return known.event, data
 
 
@@ -129,7 +128,4 @@ def parse(event_name: str, schema: int, stored: bytes) -> Event:
 
 def initial_state(first_event: str) -> State:
     """The empty state of the kind of stream that begins with such an event."""
-    event = BY_EVENT[first_event].event
-    if issubclass(event, c.CityEvent):
-        return c.City()
-    return g.Programme() if issubclass(event, g.ProgrammeEvent) else Partnership()
+    return BY_EVENT[first_event].event.folds_into()

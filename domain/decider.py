@@ -1,33 +1,44 @@
 """What an event is, how a command is decided, and the one fold that turns events into state.
 
-A command asks for one event: it carries that event's fields, its texts still in clear. Read through a `Door` it becomes a
-draft of the event; `decide` admits the draft under the rules in force or refuses it; `fold` evolves the state.
+A command asks for one event: it carries that event's fields, its texts still in clear. Read through a `Door` it
+becomes a draft of the event; `decide` admits the draft under the rules in force or refuses it; `fold` evolves the
+state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import to_json
 
 from domain import errors
 from domain.dates import Edtf, can_follow
 from domain.text import PartyId, Text
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from domain.programme import Rules
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,79}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
+# Who recorded or approved: an opaque id such as S/import, in ASCII because it stands in clear in the log.
+Agent = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,100}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Ordinal = Annotated[int, Field(ge=1, le=10_000)]
-Duration = Annotated[str, StringConstraints(pattern=r"^P(\d{1,3}Y)?(\d{1,3}M)?(\d{1,4}D)?(T\d{1,3}[HM])?$", min_length=3)]
+Duration = Annotated[
+    str,
+    StringConstraints(pattern=r"^P([0-9]{1,3}Y)?([0-9]{1,3}M)?([0-9]{1,4}D)?(T[0-9]{1,3}[HM])?$", min_length=3),
+]
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""The recorded time of an event that is not recorded yet."""
 
 
 class Frozen(BaseModel):
@@ -81,11 +92,11 @@ class Meta(Frozen):
 
     mode: Mode = Mode.LIVE
     actor: Annotated[str, StringConstraints(pattern=r"^[PDCSRAXTZ](/[\x21-\x7e]{1,98})?$")]
-    recorded_by: str = Field(min_length=1, max_length=100)
-    approved_by: str | None = None
+    recorded_by: Agent
+    approved_by: Agent | None = None
     signatories: tuple[PartyId, ...] = ()
-    document_ref: str | None = None
-    programme: str | None = None
+    document_ref: Text | None = None
+    programme: Slug | None = None
     programme_version: int | None = None
 
     @property
@@ -97,8 +108,6 @@ class Meta(Frozen):
 class State(Frozen):
     """What a stream's events amount to."""
 
-    last: Valid | None = None
-    last_event: str = ""
     anomalies: tuple[Anomaly, ...] = ()
 
     def having(self, **changes: Any) -> Self:
@@ -124,8 +133,13 @@ class Context:
 
 
 class Event(Frozen):
-    """A past-tense fact. Subclasses say what they need (`violations`) and what they change (`evolve`)."""
+    """A past-tense fact. Subclasses say what they need (`violations`) and what they change (`evolve`).
 
+    `folds_into`: what its kind of stream amounts to, State for any kind. `in_order`: whether its date has to agree with
+    the dates of the events before and after it.
+    """
+
+    folds_into: ClassVar[type[State]] = State
     in_order: ClassVar[bool] = True
     valid: Valid
     breaks: tuple[str, ...] = ()
@@ -135,7 +149,7 @@ class Event(Frozen):
         """Refuse what could not be recorded in any mode: unknown targets, doubled registrations."""
 
     def violations(self, state: Any, context: Context) -> Iterator[errors.RuleViolated]:
-        """The rules that this draft breaks: a LIVE command is refused for the first, an IMPORT keeps them as anomalies."""
+        """The rules that this draft breaks: they refuse a LIVE command, an IMPORT keeps them as anomalies."""
         yield from ()
 
     def evolve(self, state: Any) -> Any:
@@ -192,7 +206,7 @@ class Recorded:
 
 
 class EventCorrected(Event):
-    """An earlier event of the stream was entered wrongly; this one replaces its fields, and the original stays replayable."""
+    """An earlier event of the stream was entered wrongly; this replaces its fields, the original stays replayable."""
 
     in_order: ClassVar[bool] = False
     target: Ordinal
@@ -243,13 +257,10 @@ class History:
 
 
 def fold(initial: Any, recorded: Iterable[Recorded]) -> History:
-    """Corrections and retractions are resolved, retroactive events put in their place, then every event evolves the state."""
+    """Corrections and retractions are resolved, retroactive events put in place, then every event evolves the state."""
     recorded = tuple(recorded)
     entries = tuple(_resolve(recorded))
-    state = initial
-    for entry in entries:
-        state = evolve(state, entry)
-    return History(state, entries, recorded)
+    return History(reduce(evolve, entries, initial), entries, recorded)
 
 
 def advance(history: History, new: Recorded, initial: Any) -> History:
@@ -262,15 +273,11 @@ def advance(history: History, new: Recorded, initial: Any) -> History:
 
 def evolve(state: Any, entry: Recorded) -> Any:
     """The only place where an event turns into state."""
-    event = entry.event
-    state = event.evolve(state)
-    changes: dict[str, Any] = {}
-    if event.in_order:
-        changes = {"last": event.valid, "last_event": entry.name}
-    if event.breaks:
-        found = (Anomaly(version=entry.version, event=entry.name, rule=rule) for rule in event.breaks)
-        changes["anomalies"] = (*state.anomalies, *found)
-    return state.having(**changes) if changes else state
+    state = entry.event.evolve(state)
+    if not entry.event.breaks:
+        return state
+    found = (Anomaly(version=entry.version, event=entry.name, rule=rule) for rule in entry.event.breaks)
+    return state.having(anomalies=(*state.anomalies, *found))
 
 
 def _resolve(recorded: Sequence[Recorded]) -> list[Recorded]:
@@ -282,27 +289,23 @@ def _resolve(recorded: Sequence[Recorded]) -> list[Recorded]:
     }
     placed: list[Recorded] = []
     for entry in recorded:
-        if entry.version in retracted:
-            continue
         current = entry
         if entry.version in corrections:
             correction = corrections[entry.version]
             current = replace(entry, event=corrected(entry, correction.event), corrected_by=correction.position)
-        after = current.event.placed_after
-        if after is None:
-            placed.append(current)
-        else:
-            placed.insert(_place(placed, after, retracted), current)
-    return placed
+        placed.insert(_place(placed, current.event.placed_after), current)
+    # What is retracted holds its place until the end, so that what was placed behind it stays there.
+    return [entry for entry in placed if entry.version not in retracted]
 
 
-def _place(placed: Sequence[Recorded], after: int, retracted: set[int]) -> int:
-    # An event whose neighbour was retracted keeps its place: right behind the nearest earlier event that still counts.
-    while after in retracted:
-        after -= 1
-    found = next((at for at, entry in enumerate(placed) if entry.version == after), -1)
-    at = found + 1
-    while at < len(placed) and placed[at].event.placed_after == after:
+def _place(placed: Sequence[Recorded], after: int | None) -> int:
+    """Where an event goes that is placed after that version: behind it and behind those that were placed so before."""
+    if after is None:
+        return len(placed)
+    at = 1 + next((at for at, entry in enumerate(placed) if entry.version == after), -1)
+    behind = {after}
+    while at < len(placed) and placed[at].event.placed_after in behind:
+        behind.add(placed[at].version)
         at += 1
     return at
 
@@ -311,12 +314,13 @@ def corrected(entry: Recorded, correction: Event) -> Event:
     """The event with the corrected fields, of the same kind and at the same place."""
     if not isinstance(correction, EventCorrected):
         raise TypeError(type(correction).__name__)
-    return type(entry.event).model_validate(correction.data, strict=False)
+    return type(entry.event).model_validate_json(to_json(correction.data))
 
 
 def decide(history: History, context: Context, command: Command, draft: Event, meta: Meta) -> Event:
     """Admit the draft or refuse it; the event that comes back carries the rules it breaks (IMPORT only).
 
+    A retroactive event is judged by the state at its place, a correction by what it makes of its target there.
     Raises Forbidden, NotFound, AlreadyExists, or the RuleViolated that forbids it. A refusal changes nothing.
     """
     if meta.role not in command.roles and meta.role is not Role.SECRETARIAT:
@@ -324,18 +328,64 @@ def decide(history: History, context: Context, command: Command, draft: Event, m
         raise errors.Forbidden(actor=meta.role.name, command=command.name, allowed=allowed)
     if meta.mode is Mode.IMPORT and not context.import_window:
         raise errors.ImportWindowNotOpen
+    if meta.mode is Mode.LIVE and draft.placed_after is not None:
+        raise errors.LiveComesLast
+    if not isinstance(history.state, draft.folds_into) or (draft.folds_into is State and not history.recorded):
+        raise errors.NotFound(what=draft.folds_into.__name__.lower(), name="of this stream")
     context = replace(context, meta=meta)
-    draft.check(history.state, context)
-    _check_target(history, draft)
-    broken = [*_out_of_order(history, command, draft, meta), *draft.violations(history.state, context)]
-    if broken and meta.mode is not Mode.IMPORT:
-        raise broken[0]
+    if isinstance(draft, EventCorrected | EventRetracted):
+        _check_target(history, draft)
+    if isinstance(draft, EventCorrected):
+        draft = _judged(history, context, draft, meta)
+    place = Place(history.entries, (), history.state)
+    if draft.placed_after is not None:
+        place = _place_of(history, draft, command.event_name, meta, history.version + 1)
+    return _admitted(command.event_name, draft, place, context, meta)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands: what comes before and after it, and the state that it meets."""
+
+    before: Sequence[Recorded]
+    after: Sequence[Recorded]
+    state: Any
+
+
+def _place_of(history: History, draft: Event, name: str, meta: Meta, version: int) -> Place:
+    """The place that an event of the stream has once the draft is recorded, found by folding the draft in."""
+    if not history.recorded:
+        raise errors.NotFound(what="event", name=draft.placed_after)
+    new = Recorded(name, draft, meta, history.recorded[0].stream, history.version + 1, 0, NEVER)
+    initial = type(history.state)()
+    entries = advance(history, new, initial).entries
+    at = next(at for at, entry in enumerate(entries) if entry.version == version)
+    after = entries[at].event.placed_after
+    if after is not None and not any(entry.version == after < version for entry in history.entries):
+        raise errors.NotFound(what="event", name=after)
+    return Place(entries[:at], entries[at + 1 :], reduce(evolve, entries[:at], initial))
+
+
+def _judged(history: History, context: Context, draft: EventCorrected, meta: Meta) -> EventCorrected:
+    """The correction with the rules that its replacement breaks; those that its target broke already are no news."""
+    target = next(entry for entry in history.entries if entry.version == draft.target)
+    place = _place_of(history, draft, EventCorrected.__name__, meta, draft.target)
+    replacement = _admitted(target.name, corrected(target, draft), place, context, meta, known=target.event.breaks)
+    return draft.model_copy(update={"data": draft.data | {"breaks": list(replacement.breaks)}})
+
+
+def _admitted(
+    name: str, draft: Event, place: Place, context: Context, meta: Meta, *, known: Sequence[str] = ()
+) -> Event:
+    draft.check(place.state, context)
+    broken = [*_out_of_order(name, draft, place), *draft.violations(place.state, context)]
+    refusal = next((violation for violation in broken if violation.code not in known), None)
+    if refusal is not None and meta.mode is not Mode.IMPORT:
+        raise refusal
     return draft.model_copy(update={"breaks": tuple(violation.code for violation in broken)})
 
 
-def _check_target(history: History, draft: Event) -> None:
-    if not isinstance(draft, EventCorrected | EventRetracted):
-        return
+def _check_target(history: History, draft: EventCorrected | EventRetracted) -> None:
     target = next((entry for entry in history.recorded if entry.version == draft.target), None)
     if target is None:
         raise errors.NotFound(what="event", name=draft.target)
@@ -352,27 +402,19 @@ def _check_target(history: History, draft: Event) -> None:
             raise errors.SubjectsDiffer(target=draft.target, actual=target.name, given=draft.event)
 
 
-def _out_of_order(history: History, command: Command, draft: Event, meta: Meta) -> Iterator[errors.RuleViolated]:
+def _out_of_order(name: str, draft: Event, place: Place) -> Iterator[errors.RuleViolated]:
     if not draft.in_order:
         return
-    name, valid = command.event_name, draft.valid.edtf
-    if draft.placed_after is not None:
-        versions = [entry.version for entry in history.entries]
-        if draft.placed_after not in versions:
-            raise errors.NotFound(what="event", name=draft.placed_after)
-        at = _place(history.entries, draft.placed_after, set())
-        before = next((e for e in reversed(history.entries[:at]) if e.event.in_order), None)
-        after = next((e for e in history.entries[at:] if e.event.in_order), None)
-        fits = (before is None or can_follow(before.event.valid.edtf, valid)) and (
-            after is None or can_follow(valid, after.event.valid.edtf)
-        )
-        if not fits or meta.mode is Mode.LIVE:
-            names = [e.event.valid.edtf if e else "-" for e in (before, after)]
-            yield errors.DoesNotFit(event=name, valid=valid, before=names[0], after=names[1])
-    elif history.state.last is not None and not can_follow(history.state.last.edtf, valid):
-        yield errors.OutOfOrder(
-            event=name, valid=valid, previous=history.state.last_event, previous_valid=history.state.last.edtf
-        )
+    valid = draft.valid.edtf
+    # Not only the neighbours count: an undated event between them says nothing about what came before it.
+    before = [e for e in place.before if e.event.in_order and not can_follow(e.event.valid.edtf, valid)]
+    after = [e for e in place.after if e.event.in_order and not can_follow(valid, e.event.valid.edtf)]
+    if before and not place.after:
+        last = before[-1]
+        yield errors.OutOfOrder(event=name, valid=valid, previous=last.name, previous_valid=last.event.valid.edtf)
+    elif before or after:
+        names = [f"{e.name} ({e.event.valid.edtf})" for e in (*before[-1:], *after[:1])]
+        yield errors.DoesNotFit(event=name, valid=valid, neighbours=", ".join(names))
 
 
 State.model_rebuild()

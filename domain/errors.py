@@ -74,15 +74,21 @@ class ImportWindowAlreadyOpen(RuleViolated):
 
 
 class OutOfOrder(RuleViolated):
-    """{event} of {valid} lies before {previous} of {previous_valid}; enter it as RETROACTIVE, placed after an earlier event."""
+    """{event} of {valid} lies before {previous} of {previous_valid}; enter it as RETROACTIVE, placed where it fits."""
 
     ja = "{event}({valid})は {previous}({previous_valid})より前の日付です。遡及入力として位置を指定してください。"
 
 
 class DoesNotFit(RuleViolated):
-    """{event} of {valid} does not fit between its neighbours {before} and {after}."""
+    """{event} of {valid} does not fit at its place beside {neighbours}."""
 
-    ja = "{event}({valid})は前後の出来事({before} と {after})の間に収まりません。"
+    ja = "{event}({valid})は指定の位置に収まりません(前後の出来事: {neighbours})。"
+
+
+class LiveComesLast(RuleViolated):
+    """What happens now comes last; only a RETROACTIVE or imported event names its place."""
+
+    ja = "現在の出来事は最後に記録されます。位置を指定できるのは遡及入力または移行入力だけです。"
 
 
 class ReasonRequired(RuleViolated):

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 Yen = Annotated[int, Field(ge=0, le=10**15)]
 FiscalYear = Annotated[int, Field(ge=1868, le=2200)]
-Clock = Annotated[str, StringConstraints(pattern=r"^[0-2]\d:[0-5]\d$")]
+Clock = Annotated[str, StringConstraints(pattern=r"^[0-2][0-9]:[0-5][0-9]$")]
 Language = Literal["ja", "en"]
 
 
 class Form(Frozen):
-    """A form of collaboration: the local label kept, mapped to one or more common codes (共催・後援 is one form, two codes)."""
+    """A form of collaboration: its local label and the common codes behind it (共催・後援 is one form, two codes)."""
 
     local: Text | None = None
     codes: tuple[FormCode, ...] = Field(min_length=1)
@@ -66,7 +66,7 @@ class AgreementRules(Frozen):
 
 
 class ProposalRules(Frozen):
-    """Who may propose and how. `call` OPEN_CALL binds proposals to a call; `city_may_invite` allows acceptance without one."""
+    """Who may propose and how: `call` binds proposals to a call, `city_may_invite` allows acceptance without one."""
 
     citizens_may_propose: bool | None = None
     city_may_invite: bool = True
@@ -129,7 +129,7 @@ class ConsultationRules(Frozen):
 class Inferred(Frozen):
     """Which of the rules are derived rather than stated, and from what."""
 
-    rules: tuple[str, ...] = ()
+    rules: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,80}$")], ...] = ()
     inferred_from: Text
 
 
@@ -197,9 +197,14 @@ class Programme(State):
 
 
 class ProgrammeEvent(Event):
-    """An event of a programme's stream."""
+    """An event of a programme's stream; only its definition needs no programme before it."""
 
+    folds_into: ClassVar[type[State]] = Programme
     in_order: ClassVar[bool] = False
+
+    def check(self, state: Programme, context: Context) -> None:
+        if not state.versions:
+            raise errors.NotFound(what="programme", name="of this stream")
 
     def evolve(self, state: Programme) -> Programme:
         return state
@@ -220,22 +225,16 @@ class ProgrammeDefined(ProgrammeEvent):
 
     def evolve(self, state: Programme) -> Programme:
         first = Version(number=1, effective=self.valid.edtf, rules=self.rules)
-        return state.having(
-            programme=self.programme, title_ja=self.title_ja, title_en=self.title_en, versions=(first,)
-        )
+        return state.having(programme=self.programme, title_ja=self.title_ja, title_en=self.title_en, versions=(first,))
 
 
 class ProgrammeRevised(ProgrammeEvent):
-    """The rule set is replaced as a whole from the event's date on; earlier decisions keep the version they were made under."""
+    """The whole rule set is replaced from the event's date on; earlier decisions keep their version."""
 
     version: Ordinal
     reason_codes: tuple[Code, ...] = ()
     reason: Text | None = None
     rules: Rules
-
-    def check(self, state: Programme, context: Context) -> None:
-        if not state.versions:
-            raise errors.NotFound(what="programme", name="of this stream")
 
     def violations(self, state: Programme, context: Context) -> Iterator[errors.RuleViolated]:
         latest = state.versions[-1]
@@ -300,7 +299,7 @@ class Attendance(Frozen):
 
 
 class ProgrammeMeasureReported(ProgrammeEvent):
-    """A measure of promotion: training, seminars, templates, support desks, published cases; announced, planned or done."""
+    """A measure of promotion (training, seminars, templates, support, published cases): announced, planned or done."""
 
     measure: Code
     status: Literal["ANNOUNCED", "PLANNED", "DONE"]

@@ -1,7 +1,7 @@
 """Names and free text never stand in a log: a text enters as a digest, and the text itself is a disclosure beside it.
 
-A field of type `Text` holds the SD-JWT digest (RFC 9901 §4.2.3) of its text: 43 characters of base64url SHA-256. While a
-command is read, a `Door` stands in the validation context and turns each text into its digest, so that the domain
+A field of type `Text` holds the SD-JWT digest (RFC 9901 §4.2.3) of its text: 43 characters of base64url SHA-256. While
+a command is read, a `Door` stands in the validation context and turns each text into its digest, so that the domain
 decides, evolves and folds without ever seeing a name.
 """
 

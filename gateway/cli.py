@@ -96,6 +96,7 @@ def say(message: str) -> None:
 def _open(*, ready: bool = True) -> Iterator[Service]:
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("yoyo").setLevel(max(logging.WARNING, logging.getLogger().level))
     # What a process manager sends is an orderly end, as Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with service(settings, say) as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import secrets
 from base64 import urlsafe_b64encode
@@ -19,6 +20,8 @@ from tenants.embedded import EmbeddedPostgres
 from tenants.migrate import migrate, pending
 
 Say = Callable[[str], None]
+
+logger = logging.getLogger("kyodo")
 
 
 class NotReady(Exception):
@@ -45,7 +48,8 @@ class Service:
         """Apply pending migrations and build the read models where they are missing or of another release."""
         applied = migrate(self.owner_url, say, self._password_for)
         if not is_current(self.owner_url):
-            rebuild(self.owner_url, self.keys_folder, say=say)
+            say("building the read models")
+            rebuild(self.owner_url, self.keys_folder, say=logger.debug)
         return applied
 
     def pending(self) -> list[str]:

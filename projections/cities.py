@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json, to_json
 from psycopg.types.json import Jsonb
+from pydantic_core import from_json, to_json
 
 from domain.city import City
 from domain.programme import Programme
 from projections.read_model import Column, ReadModel
-from projections.timeline import digests
+from tenants.disclosures import digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

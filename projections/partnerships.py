@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def _partnership(history: History) -> Parts:
-    return {(history.recorded[0].stream,): history.state}
+    # The row counts the events too, so that each of them changes it, also one that leaves the state as it is.
+    return {(history.recorded[0].stream,): history}
 
 
-def _partnership_row(_: Key, state: Partnership, history: History) -> tuple[Any, ...]:
+def _partnership_row(_: Key, __: History, history: History) -> tuple[Any, ...]:
+    state: Partnership = history.state
     rejected = [s for s in state.submissions if s.outcome == "REJECTED"]
     agreement = state.agreements[-1] if state.agreements else None
     return (
@@ -55,7 +57,7 @@ def normal(text: str) -> str:
 
 
 def bigrams(text: str) -> set[str]:
-    """Every two neighbouring characters of each word: Japanese words of two characters can be found without a dictionary."""
+    """Every two neighbouring characters of each word, so that Japanese words are found without a dictionary."""
     return {word[at : at + 2] for word in normal(text).split() for at in range(max(len(word) - 1, 1))}
 
 
@@ -95,7 +97,9 @@ PARTNERSHIPS = ReadModel(
         Column("version", "integer", "The number of events recorded in its stream."),
         Column("title_ja", "text", "Title in Japanese.", text=True),
         Column("title_en", "text", "Title in English.", text=True),
-        Column("title_translated", "text", "The language of the title that is a plain translation, not an official name."),
+        Column(
+            "title_translated", "text", "The language of the title that is a plain translation, not an official name."
+        ),
         Column("place", "text", "Where it takes place.", text=True),
         Column("objective", "text", "What it is for, as last refined.", text=True),
         Column("names", "text[]", "Digests of the parties' names, by which it can be found."),

@@ -173,6 +173,13 @@ class Versions:
                 for key in old.keys() - now.keys():
                     self._close(model, key, old[key], before, new)
 
+    def cut(self, position: int) -> None:
+        """Forget what became known after the position."""
+        self.rows = [row for row in self.rows if row.known_from <= position]
+        for row in self.rows:
+            if row.known_until > position:
+                row.known_until, row.recorded_until = OPEN_POSITION, OPEN_TIME
+
     def _standing(self, model: ReadModel, key: Key, part: Any, before: History) -> Row:
         known = self._current.get((model.name, key))
         if known is not None:

@@ -1,4 +1,4 @@
-"""Rebuilding the read models from the logs: a new schema fills beside the old one and takes its name in one transaction.
+"""Rebuilding the read models from the logs: a new schema fills beside the old one and takes its name at one stroke.
 
 Readers see the old rows until the swap and the new ones after it. The tables are filled by COPY before row security and
 indexes are on; what is recorded meanwhile is caught up under the lock that batches share.
@@ -6,16 +6,18 @@ indexes are on; what is recorded meanwhile is caught up under the lock that batc
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from eventsourcing.persistence import PersistenceError
 from psycopg import sql
 
 from projections.catalogue import READ_MODELS, SCHEMA, fingerprint
 from projections.read_model import Versions
-from projections.worker import SWAP_LOCK, follow
+from projections.worker import SWAP_LOCK, described, follow
 from tenants.book import read
 from tenants.database import Database, Role, Urls, connect, set_tenant
 from tenants.disclosures import CityKeys, public_texts
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from domain.decider import History
     from tenants.database import Connection
+
+log = logging.getLogger("kyodo.rebuild")
 
 NEXT, OLD = f"{SCHEMA}_next", f"{SCHEMA}_old"
 _PAGE = 5_000
@@ -117,16 +121,10 @@ def _fill_into(connection: Connection, owner_url: str, keys: CityKeys, tenants: 
         connection.execute(set_tenant(tenant))
         row = connection.execute(f"SELECT position FROM {NEXT}.tracking WHERE tenant_id = %s", (tenant,)).fetchone()
         start = row[0] if row else 0
-        versions = Versions(tenant, READ_MODELS)
-        histories: dict[UUID, History | None] = {}
-        position = 0
-        # A catch-up folds the city from its beginning too and keeps only what came since: cities that changed are few.
         if row is not None and _size(connection, tenant) == start:
             continue
-        recorder = TenantRecorder(logs, tenant, reads_as=Role.OWNER)
-        while page := recorder.read(position, _PAGE):
-            follow(versions, histories, (read(stored) for stored in page))
-            position = page[-1].position or position
+        # A catch-up folds the city from its beginning too: cities that changed meanwhile are few.
+        versions, position, error = _replayed(TenantRecorder(logs, tenant, reads_as=Role.OWNER))
         if row is not None:
             for model in READ_MODELS:
                 connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
@@ -138,13 +136,31 @@ def _fill_into(connection: Connection, owner_url: str, keys: CityKeys, tenants: 
                     if each.model is model:
                         copy.write_row(each.table_values(texts))
         connection.execute(
-            f"INSERT INTO {NEXT}.tracking (tenant_id, position) VALUES (%s, %s)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET position = excluded.position",
-            (tenant, position),
+            f"INSERT INTO {NEXT}.tracking (tenant_id, position, error) VALUES (%s, %s, %s)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET position = excluded.position, error = excluded.error",
+            (tenant, position, error),
         )
         total += position - start
     logs.close()
     return total
+
+
+def _replayed(recorder: TenantRecorder) -> tuple[Versions, int, str | None]:
+    """A city's row versions, the position up to which they reach, and the error of the event that stopped them."""
+    versions, position, error = Versions(recorder.tenant_id, READ_MODELS), 0, None
+    histories: dict[UUID, History | None] = {}
+    try:
+        while page := recorder.read(position, _PAGE):
+            for stored in page:
+                follow(versions, histories, (read(stored),))
+                position = stored.position or position
+    except PersistenceError:
+        raise
+    except Exception as poison:  # Whatever a city's log holds must stop that city only.
+        log.exception("the rebuild of city %s stops at position %s", recorder.tenant_id, position)
+        versions.cut(position)
+        error = described(poison)
+    return versions, position, error
 
 
 def _size(connection: Connection, tenant: UUID) -> int:
@@ -160,8 +176,10 @@ def _index(connection: Connection) -> None:
 
 
 def _protect(connection: Connection) -> None:
-    """Row security and grants: readers see every city's public rows, the projector writes those of the city it has set."""
-    connection.execute(f"CALL with_roles('GRANT USAGE ON SCHEMA {NEXT} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")
+    """Row security and grants: readers see every city's public rows, the projector writes those of one city."""
+    connection.execute(
+        f"CALL with_roles('GRANT USAGE ON SCHEMA {NEXT} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')"
+    )
     tables = [model.name for model in READ_MODELS] + ["tracking"]
     for table in tables:
         name = sql.Identifier(NEXT, table).as_string()
@@ -172,6 +190,10 @@ def _protect(connection: Connection) -> None:
             f"CREATE POLICY own_city ON {name} FOR ALL"
             " USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant())"
         )
-        connection.execute(f"CALL with_roles('GRANT SELECT ON {name} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")
+        connection.execute(
+            f"CALL with_roles('GRANT SELECT ON {name} TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')"
+        )
         connection.execute(f"CALL with_roles('GRANT INSERT, UPDATE, DELETE ON {name} TO {{projector}}')")
-    connection.execute(f"CALL with_roles('GRANT SELECT ON {NEXT}.built TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')")
+    connection.execute(
+        f"CALL with_roles('GRANT SELECT ON {NEXT}.built TO {{app}}, {{projector}}, {{reader}}, {{auditor}}')"
+    )

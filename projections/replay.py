@@ -31,7 +31,7 @@ _PAGE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that a read model shows otherwise than a replay; `column` is "row" where one of them has no such version."""
+    """A row that a read model shows otherwise than a replay; `column` is "row" where one has no such version."""
 
     model: str
     key: tuple[Any, ...]
@@ -71,9 +71,7 @@ def check(database: Database, keys: CityKeys, tenant: UUID) -> list[Difference]:
     """
     with database.tenant(Role.PROJECTOR, tenant) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        row = connection.execute(
-            f"SELECT position FROM {SCHEMA}.tracking WHERE tenant_id = %s", (tenant,)
-        ).fetchone()
+        row = connection.execute(f"SELECT position FROM {SCHEMA}.tracking WHERE tenant_id = %s", (tenant,)).fetchone()
         texts = public_texts(connection, keys, tenant)
         shown = {model.name: _shown(connection, model, tenant) for model in READ_MODELS}
     versions = Versions(tenant, READ_MODELS)

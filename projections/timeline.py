@@ -10,10 +10,10 @@ from pydantic_core import from_json
 from domain.dates import bounds
 from domain.decider import State
 from projections.read_model import Column, ReadModel
-from tenants.disclosures import is_digest
+from tenants.disclosures import digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from domain.decider import History, Recorded
     from projections.read_model import Key, Parts
@@ -55,18 +55,6 @@ def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
         valid.label,
         valid.inferred_from,
     )
-
-
-def digests(data: object) -> Iterator[str]:
-    """Every digest in an event's data."""
-    if isinstance(data, dict):
-        for value in data.values():
-            yield from digests(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from digests(value)
-    elif isinstance(data, str) and is_digest(data):
-        yield data
 
 
 def _texts(row: dict[str, Any], text: Callable[[str | None], str | None]) -> dict[str, Any]:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import OperationalError
 
 from domain.commands import initial_state
 from domain.decider import advance, fold
@@ -38,7 +42,7 @@ SWAP_LOCK = int.from_bytes(hashlib.sha256(b"kyodo read model swap").digest()[:8]
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far the read models of one city are behind its log, in events; `error` is what stopped them, if anything did."""
+    """How far the read models of one city are behind its log, in events; `error` is what stopped them, if anything."""
 
     tenant: UUID
     size: int
@@ -59,6 +63,16 @@ def lags(database: Database) -> list[Lag]:
             f" LEFT JOIN {SCHEMA}.tracking t USING (tenant_id) ORDER BY 1"
         ).fetchall()
     return [Lag(*row) for row in rows]
+
+
+def caught_up(database: Database, tenant: UUID, *, seconds: float) -> Lag:
+    """Wait until a city's read models reach the end of its log, at most so long; its lag then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        lag = next(lag for lag in lags(database) if lag.tenant == tenant)
+        if not lag.behind or lag.error or time.monotonic() > deadline:
+            return lag
+        time.sleep(0.1)
 
 
 class Worker:
@@ -90,7 +104,11 @@ class Worker:
                 total += applied
         except DatabaseUnavailable:
             raise
-        except Exception as poison:  # noqa: BLE001  (whatever a city's log holds must stop that city only)
+        except (OperationalError, psycopg.OperationalError) as passing:
+            # A deadlock, a full disk, a cancelled statement: the log is not at fault, and the next round tries again.
+            log.warning("projection of city %s is put off: %s", lag.tenant, passing)
+        except Exception as poison:  # Whatever a city's log holds must stop that city only.
+            log.exception("projection of city %s stopped; mend the cause, then run: kyodo rebuild", lag.tenant)
             self._stop_city(lag.tenant, poison)
         return total
 
@@ -123,12 +141,17 @@ class Worker:
         return len(events)
 
     def _stop_city(self, tenant: UUID, poison: Exception) -> None:
-        log.exception("projection of city %s stopped; mend the cause, then run: kyodo rebuild", tenant)
         with self.database.tenant(Role.PROJECTOR, tenant) as connection:
             connection.execute(
-                f"UPDATE {SCHEMA}.tracking SET error = %s WHERE tenant_id = %s",
-                (f"{type(poison).__name__}: {poison}"[:2000], tenant),
+                f"INSERT INTO {SCHEMA}.tracking (tenant_id, position, error) VALUES (%s, 0, %s)"
+                " ON CONFLICT (tenant_id) DO UPDATE SET error = excluded.error",
+                (tenant, described(poison)),
             )
+
+
+def described(poison: Exception) -> str:
+    """What the tracking keeps of an error, so that an operator reads it beside the position that it stopped."""
+    return f"{type(poison).__name__}: {poison}".replace("\0", "")[:2000]
 
 
 def follow(versions: Versions, histories: dict[UUID, History | None], events: Iterable[Recorded]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid5
 
 import orjson
 import rfc8785
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import Application
 from eventsourcing.persistence import InfrastructureFactory, Mapper, StoredEvent
 from eventsourcing.popo import POPOFactory
 from eventsourcing.utils import Environment
@@ -18,6 +17,7 @@ from pydantic import Field, ValidationError
 from domain.city import City
 from domain.commands import BY_EVENT, command, initial_state, parse
 from domain.decider import (
+    NEVER,
     Command,
     Context,
     Event,
@@ -28,26 +28,25 @@ from domain.decider import (
     Mode,
     Recorded,
     advance,
+    corrected,
     decide,
     fold,
 )
-from domain.errors import DomainError, NotFound
+from domain.errors import DomainError, NotFound, SubjectsDiffer
 from domain.programme import Programme, Rules
 from tenants.database import Role
-from tenants.disclosures import CityDoor, Clear, seal
-from tenants.event_store import RecordedEvent, TenantRecorder
+from tenants.disclosures import CityDoor, Clear, digests, seal
+from tenants.event_store import RecordedEvent, SubjectKeyConflict, TenantRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from eventsourcing.application import EnvType
     from eventsourcing.domain import DomainEventProtocol
     from eventsourcing.persistence import ApplicationRecorder
+    from eventsourcing.utils import EnvType
 
     from tenants.database import Database
     from tenants.disclosures import CityKeys
-
-_NOWHERE = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class InvalidCommand(DomainError):
@@ -111,7 +110,7 @@ class EventMapper(Mapper[UUID]):
             programme_version=meta.programme_version,
         )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:  # type: ignore[override]
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
         if not isinstance(stored_event, RecordedEvent) or not isinstance(stored_event.originator_id, UUID):
             raise TypeError(type(stored_event).__name__)
         return read(stored_event)
@@ -135,7 +134,7 @@ def read(stored: RecordedEvent) -> Recorded:
         stream=stored.originator_id if isinstance(stored.originator_id, UUID) else UUID(stored.originator_id),
         version=stored.originator_version,
         position=stored.position or 0,
-        recorded_at=stored.recorded_at or _NOWHERE,
+        recorded_at=stored.recorded_at or NEVER,
     )
 
 
@@ -155,6 +154,7 @@ class Book(Application[UUID]):
 
     def __init__(self, database: Database, keys: CityKeys, tenant: UUID) -> None:
         self.database, self.keys, self.tenant = database, keys, tenant
+        self.city_log = TenantRecorder(database, tenant)
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -167,7 +167,7 @@ class Book(Application[UUID]):
         return EventMapper()
 
     def construct_recorder(self) -> ApplicationRecorder:
-        return TenantRecorder(self.database, self.tenant)
+        return self.city_log
 
     def stream(self, kind: str, name: str = "") -> UUID:
         """The stream of a partnership by number, of a programme by slug, or of the city itself."""
@@ -175,10 +175,7 @@ class Book(Application[UUID]):
 
     def history(self, stream: UUID) -> History | None:
         """The stream as it stands now; None when it has no event."""
-        try:
-            return self.repository.get(stream, projector_func=lambda _, events: history_of(events))
-        except AggregateNotFoundError:
-            return None
+        return history_of(cast("Iterable[Recorded]", self.events.get(stream)))
 
     def entered(self, key: str) -> Receipt | None:
         """Where the unit of work with this idempotency key stands in the log, None when it was never appended."""
@@ -190,7 +187,7 @@ class Book(Application[UUID]):
         return Receipt(first=row[0], last=row[1], repeated=True) if row else None
 
     def plan(self) -> Plan:
-        """A unit of work: any number of commands, decided one after the other in memory, appended together or not at all."""
+        """A unit of work: commands decided one after the other in memory and appended together or not at all."""
         return Plan(self)
 
     def execute(self, stream: UUID, request: Request, key: str | None = None) -> Receipt:
@@ -230,9 +227,10 @@ class Plan:
         door = self._door(stream, known, request, past)
         draft = self._draft(known, request, past, door)
         history = past or History(initial_state(known.event_name))
-        programme = self._programme(history, draft)
-        version = programme.in_force(draft.valid.edtf) if programme else None
-        meta = self._meta(known, request, programme, version.number if version else None)
+        judged = _replacement(history, draft) if isinstance(draft, EventCorrected) else draft
+        programme = self._programme(history, judged)
+        version = programme.in_force(judged.valid.edtf) if programme else None
+        meta = self._meta(known, request, programme, version.number if version else None, door=door)
         context = Context(
             rules=version.rules if version else Rules(),
             import_window=self._import_window(),
@@ -245,36 +243,40 @@ class Plan:
             stream=stream,
             version=history.version + 1,
             position=0,
-            recorded_at=_NOWHERE,
+            recorded_at=NEVER,
         )
         self._histories[stream] = advance(history, new, initial_state(history.recorded[0].name if past else new.name))
         index = len(self._new)
         self._new.append(new)
-        held = orjson.dumps(event.model_dump(mode="json")).decode()
+        held = {meta.document_ref, *digests(event.model_dump(mode="json"))}
         self._texts.extend((index, text) for text in door.clear if text.digest in held)
         return new
 
     def commit(self, key: str | None = None) -> Receipt:
         """Append everything in one call. With a key that was used before, nothing is added and the old place is named.
 
-        Raises the recorder's VersionConflict when another writer was first; nothing is written then.
+        Raises the recorder's VersionConflict when another writer was first; nothing is written then. When the database
+        is lost on the way the outcome is unknown: commit again with the same key.
         """
         book = self.book
         if key is not None and (done := book.entered(key)) is not None:
             return done
         if not self._new:
             return Receipt(first=0, last=0, repeated=True)
-        with book.database.tenant(Role.APP, book.tenant) as connection:
-            sealed, fresh = seal(connection, book.keys, book.tenant, self._texts)
-        recordings = book.save(*self._new, idempotency_key=key, disclosures=sealed, keys=fresh)
-        positions = [recording.notification.id for recording in recordings]
-        return Receipt(first=positions[0], last=positions[-1], repeated=False)
+        stored = [book.mapper.to_stored_event(event) for event in self._new]
+        while True:
+            with book.database.tenant(Role.APP, book.tenant) as connection:
+                sealed, fresh = seal(connection, book.keys, book.tenant, self._texts)
+            try:
+                appended = book.city_log.append(stored, idempotency_key=key, disclosures=sealed, keys=fresh)
+            except SubjectKeyConflict:
+                continue  # Another writer made that subject's key in between: seal with the one that stands now.
+            return Receipt(appended.first_position, appended.last_position, repeated=appended.replayed)
 
     def _door(self, stream: UUID, known: Command, request: Request, past: History | None) -> CityDoor:
-        kept: list[str] = []
-        if known.event is EventCorrected and past is not None:
-            target = self._target(request, past)
-            kept = _strings(target.event.model_dump(mode="json", exclude_none=True)) if target else []
+        kept: Iterable[str] = ()
+        if known.event is EventCorrected and past is not None and (target := _target(request, past)):
+            kept = digests(target.event.model_dump(mode="json"))
         return CityDoor(self.book.keys, self.book.tenant, stream, kept)
 
     def _draft(self, known: Command, request: Request, past: History | None, door: CityDoor) -> Event:
@@ -288,19 +290,18 @@ class Plan:
             raise InvalidCommand(command=known.name, problems="breaks is found by the rules, not given")
         return _read(known.event, known.name, data, door)
 
-    @staticmethod
-    def _target(request: Request, past: History) -> Recorded | None:
-        return next((e for e in past.recorded if e.version == request.data.get("target")), None)
-
-    def _corrected_data(
-        self, data: dict[str, Any], request: Request, past: History, door: CityDoor
-    ) -> dict[str, Any]:
+    def _corrected_data(self, data: dict[str, Any], request: Request, past: History, door: CityDoor) -> dict[str, Any]:
         # The caller names only what changes; the log stores the whole corrected event, so that it can be read alone.
-        target = self._target(request, past)
+        target, changes = _target(request, past), data.get("data", {})
         if target is None:
-            raise NotFound(what="event", name=request.data.get("target"))
-        current = next((e for e in past.entries if e.version == target.version), target)
-        whole = current.event.model_dump(mode="json", exclude_none=True) | dict(data.get("data", {}))
+            raise NotFound(what="event", name=data.get("target"))
+        if data.get("event", target.name) != target.name:
+            raise SubjectsDiffer(target=target.version, actual=target.name, given=data["event"])
+        if not isinstance(changes, dict) or "breaks" in changes:
+            raise InvalidCommand(
+                command=f"correction of {target.name}", problems="data: fields by name, without breaks"
+            )
+        whole = target.event.model_dump(mode="json", exclude_none=True) | changes
         whole = {field: value for field, value in whole.items() if value is not None}
         event = _read(type(target.event), f"correction of {target.name}", whole, door)
         return data | {
@@ -320,13 +321,16 @@ class Plan:
         state: Programme = found.state
         return state
 
-    def _meta(self, known: Command, request: Request, programme: Programme | None, version: int | None) -> Meta:
+    @staticmethod
+    def _meta(
+        known: Command, request: Request, programme: Programme | None, version: int | None, *, door: CityDoor
+    ) -> Meta:
         given = request.model_dump(
             include={"actor", "recorded_by", "approved_by", "signatories", "document_ref", "mode"}
         )
         given |= {"programme": programme.programme if programme else None, "programme_version": version}
         try:
-            return Meta.model_validate(given, context=CityDoor(self.book.keys, self.book.tenant, self.book.tenant))
+            return Meta.model_validate(given, context=door)
         except ValidationError as invalid:
             raise InvalidCommand(command=known.name, problems=problems(invalid)) from invalid
 
@@ -352,16 +356,18 @@ def problems(invalid: ValidationError) -> str:
     )
 
 
-def _strings(data: object) -> list[str]:
-    if isinstance(data, dict):
-        return [found for value in data.values() for found in _strings(value)]
-    if isinstance(data, list | tuple):
-        return [found for value in data for found in _strings(value)]
-    return [data] if isinstance(data, str) else []
+def _target(request: Request, past: History) -> Recorded | None:
+    """What a correction or retraction speaks of, as it counts now; what no longer counts, as it was recorded."""
+    version = request.data.get("target")
+    return next((e for e in (*past.entries, *past.recorded) if e.version == version), None)
+
+
+def _replacement(history: History, draft: EventCorrected) -> Event:
+    """The event that a correction makes of its target, by which its programme is found; else the correction itself."""
+    target = next((e for e in history.entries if e.version == draft.target and e.name == draft.event), None)
+    return draft if target is None else corrected(target, draft)
 
 
 def at_position(history: History, position: int) -> History | None:
     """The same stream as it stood when the log had `position` events."""
     return history_of(entry for entry in history.recorded if entry.position <= position)
-
-

@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from domain.decider import Frozen, Mode
@@ -25,9 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from tenants.book import Plan, Receipt
+    from tenants.book import Receipt
 
 IMPORTER = "S/import"
+_JSON = json.JSONDecoder()
+_BLANKS = frozenset(" \t\r\n")
 
 
 class BadCase(Exception):
@@ -98,8 +99,7 @@ def load_cases(path: Path) -> tuple[CaseFile, str]:
     except ValidationError as invalid:
         place = tuple(invalid.errors()[0]["loc"])
         line = line_of(text, place)
-        case = _case_of(data, place)
-        raise InvalidFile(f"{path}, line {line}{case}: {problems(invalid)}") from invalid
+        raise InvalidFile(f"{path}, line {line}{_named(data, place)}: {problems(invalid)}") from invalid
 
 
 def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] = lambda _: None) -> Imported:
@@ -108,7 +108,7 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
     if file.city != slug:
         raise InvalidFile(f"{path}: this file is for city {file.city!r}, not for {slug!r}")
     key = "import:" + hashlib.sha256(text.encode()).hexdigest()
-    facts = sum(len(group.facts) for group in (*file.programmes, *file.cases))
+    facts = sum(len(group.facts) for group in file.programmes) + sum(len(case.facts) for case in file.cases)
     if (done := book.entered(key)) is not None:
         return Imported(done, len(file.cases), facts, ())
     plan = book.plan()
@@ -123,7 +123,7 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
         try:
             entered = plan.add(stream, _request(fact))
         except DomainError as refused:
-            line = line_of(text, place)
+            line = line_of(text, (*place, *_within(refused)))
             raise BadCase(f"{path}, line {line}, {name}, {fact.command} ({fact.valid}): {refused}") from refused
         anomalies += [(name, entered.name, rule) for rule in entered.event.breaks]
         if place[-1] == 0:
@@ -133,22 +133,37 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
-    """The line (from 1) on which the value at `place` begins, or the nearest value around it."""
-    # JSON is YAML 1.2, whose reader keeps the lines that JSON's forgets.
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
+    """The line (from 1) on which the value at `place` of a JSON text begins, or the nearest value around it."""
+    at = _next(text, 0)
     for step in place:
-        line = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            found = next((value for key, value in node.value if key.value == step), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            found = node.value[step]
-        else:
-            found = None
+        found = next((start for name, start in _members(text, at) if name == step), None)
         if found is None:
-            return line
-        node, line = found, found.start_mark.line + 1
-    return line
+            break
+        at = found
+    return text.count("\n", 0, at) + 1
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str | int, int]]:
+    """Name or index of each member of the JSON value that begins at `at`, and where the member's own value begins."""
+    if text[at] not in "{[":
+        return
+    is_object, index, at = text[at] == "{", 0, _next(text, at + 1)
+    while text[at] not in "}]":
+        name: str | int = index
+        if is_object:
+            name, at = _JSON.raw_decode(text, at)
+            at = _next(text, _next(text, at) + 1)  # behind the colon
+        yield name, at
+        at = _next(text, _JSON.raw_decode(text, at)[1])
+        at = _next(text, at + 1) if text[at] == "," else at
+        index += 1
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next token begins."""
+    while text[at : at + 1] in _BLANKS:
+        at += 1
+    return at
 
 
 def _facts(book: Book, file: CaseFile) -> Iterator[tuple[tuple[str | int, ...], str, UUID, Fact]]:
@@ -179,14 +194,29 @@ def _request(fact: Fact) -> Request:
 
 def _window(command: str, data: dict[str, Any]) -> Request:
     valid = {"edtf": "XXXX", "certainty": "NOT_STATED"}
-    return Request(command=command, data=data, valid=valid, actor="T/import", recorded_by="T/import", approved_by="Z/import")
+    return Request(
+        command=command, data=data, valid=valid, actor="T/import", recorded_by="T/import", approved_by="Z/import"
+    )
 
 
-def _case_of(data: Any, place: tuple[str | int, ...]) -> str:
+def _within(refused: DomainError) -> tuple[str | int, ...]:
+    """Where in the fact the first thing stands that cannot be read; nowhere in particular for a broken rule."""
+    if not isinstance(refused.__cause__, ValidationError):
+        return ()
+    match refused.__cause__.errors()[0]["loc"]:
+        case ("valid", *_):
+            return ("valid",)
+        case (("actor" | "placed_after") as field, *_):
+            return (field,)
+        case place:
+            return ("data", *place)
+
+
+def _named(data: Any, place: tuple[str | int, ...]) -> str:
     match place:
-        case ("cases", int(at), *_):
-            return f", case {data['cases'][at].get('case')}"
-        case ("programmes", int(at), *_):
-            return f", programme {data['programmes'][at].get('programme')}"
+        case (("cases" | "programmes") as group, int(at), *_):
+            kind = group.removesuffix("s")
+            named = data[group][at]
+            return f", {kind} {named.get(kind)}" if isinstance(named, dict) else ""
         case _:
             return ""

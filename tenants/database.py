@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from threading import Lock
 from typing import Any, Self
 from uuid import UUID
@@ -15,8 +16,16 @@ from eventsourcing.persistence import OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 PasswordFor = Callable[[str], str | None]
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """An autocommit connection that keeps one cursor for the statements that run all the time."""
+
+    @cached_property
+    def fast_cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Results in binary; remembers how to adapt types, which a new cursor learns anew at a third of the cost."""
+        return self.cursor(binary=True)
 
 
 class Role(StrEnum):
@@ -55,9 +64,7 @@ class Urls:
     auditor: str = field(repr=False)
 
     @classmethod
-    def derive(
-        cls, owner_url: str, password_for: PasswordFor = no_password, *, role_prefix: str | None = None
-    ) -> Self:
+    def derive(cls, owner_url: str, password_for: PasswordFor = no_password, *, role_prefix: str | None = None) -> Self:
         """The owner's URL with the login and password of each role: `<prefix>_app` and so on, as migrate() makes.
 
         The prefix is the name of the database unless given. Everything else of the URL stays.
@@ -203,7 +210,7 @@ _PRIVILEGES = """
 def connect(url: str) -> Connection:
     """One autocommit connection outside any pool. Refuses with DatabaseUnavailable."""
     try:
-        return psycopg.connect(url, autocommit=True)
+        return Connection.connect(url, autocommit=True)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"{describe(url)}: {error}") from error
 

@@ -1,8 +1,8 @@
 """Names and texts beside the log: each a salted SD-JWT disclosure (RFC 9901 §4.2), sealed with its subject's own key.
 
 The log holds the digest of a disclosure. The disclosure itself lies in a deletable table, encrypted (AES-256-GCM) with
-a key of its subject — a person, a party, or the stream — which is wrapped by the city's key. City keys are files outside
-the database. Withdrawing deletes a row, erasing destroys a subject's key; neither touches the log.
+a key of its subject — a person, a party, or the stream — which is wrapped by the city's key. City keys are files
+outside the database. Withdrawing deletes a row, erasing destroys a subject's key; neither touches the log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -23,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tenants.event_store import NewDisclosure, NewKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from psycopg import Connection
@@ -35,7 +37,7 @@ _SALT = 16
 
 
 class KeyMissing(Exception):
-    """The key of a city is not in the key folder; restore the folder from where the keys are kept, never make a new one."""
+    """The key of a city is not in the key folder; restore the folder from its backup, never make a new key."""
 
 
 class DisclosureAltered(Exception):
@@ -50,23 +52,23 @@ class CityKeys:
         self._known: dict[UUID, bytes] = {}
 
     def create(self, tenant: UUID) -> None:
-        """Make the city's key unless it has one; never overwrites."""
+        """Make the city's key unless it has one, durably; never overwrites."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(tenant)
         if path.exists():
             return
-        fresh = path.with_suffix(f".{os.getpid()}.new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
+        with NamedTemporaryFile(dir=self.folder, prefix=f"{tenant}.", suffix=".new") as fresh:
+            fresh.write(secrets.token_bytes(32))
+            fresh.flush()
+            os.fsync(fresh.fileno())
+            # A link never replaces: of two writers that make the key at once, the second one takes the first one's.
+            with suppress(FileExistsError):
+                os.link(fresh.name, path)
+        folder = os.open(self.folder, os.O_RDONLY)
         try:
-            # A link never replaces: of two processes that make the key at once, the second one takes the first one's.
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
+            os.fsync(folder)
         finally:
-            fresh.unlink()
+            os.close(folder)
 
     def of(self, tenant: UUID) -> bytes:
         """The city's key; KeyMissing names the file."""
@@ -79,7 +81,7 @@ class CityKeys:
         return self._known[tenant]
 
     def opaque(self, tenant: UUID, name: str) -> UUID:
-        """A stable id for the city's own name of something, which nobody without the city's key can guess (UUID version 8)."""
+        """A stable id (UUID version 8) for the city's own name of something; only its key leads from name to id."""
         digest = bytearray(hmac.digest(self.of(tenant), b"id:" + name.encode(), "sha256")[:16])
         digest[6] = digest[6] & 0x0F | 0x80
         digest[8] = digest[8] & 0x3F | 0x80
@@ -213,7 +215,7 @@ def _unwrap(city: AESGCM, subject: str, wrapped: bytes) -> bytes:
 
 
 def masked(data: object, texts: Mapping[str, str], withheld: str) -> object:
-    """The data with every digest replaced by its text, or by `withheld` where the text may not or can no longer be read."""
+    """The data with every digest replaced by its text, or by `withheld` where the text may not or no longer be read."""
     if isinstance(data, dict):
         return {key: masked(value, texts, withheld) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -221,6 +223,18 @@ def masked(data: object, texts: Mapping[str, str], withheld: str) -> object:
     if isinstance(data, str) and len(data) == 43:  # noqa: PLR2004  (the length of a digest, nothing else here has it)
         return texts.get(data, withheld if is_digest(data) else data)
     return data
+
+
+def digests(data: object) -> Iterator[str]:
+    """Every digest in an event's data."""
+    if isinstance(data, dict):
+        for value in data.values():
+            yield from digests(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from digests(value)
+    elif isinstance(data, str) and is_digest(data):
+        yield data
 
 
 def is_digest(value: str) -> bool:

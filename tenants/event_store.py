@@ -163,9 +163,7 @@ class TenantRecorder(ApplicationRecorder):
         batch = _batch(stored_events, idempotency_key, request_digest, disclosures, keys)
         try:
             with self._database.connection(Role.APP) as connection:
-                row = connection.execute(
-                    _APPEND, (self.tenant_id, batch), prepare=True, binary=True
-                ).fetchone()
+                row = connection.fast_cursor.execute(_APPEND, (self.tenant_id, batch), prepare=True).fetchone()
         except psycopg.Error as error:
             raise _translated(error) from error
         return Appended(*(row or ()))
@@ -268,8 +266,8 @@ class TenantRecorder(ApplicationRecorder):
             with self._database.connection(self._reads_as) as connection:
                 with connection.pipeline(), connection.transaction():
                     connection.execute(set_tenant(self.tenant_id), prepare=False)
-                    cursor = connection.execute(query, params, prepare=True, binary=True)
-                return cursor.fetchall()
+                    connection.fast_cursor.execute(query, params, prepare=True)
+                return connection.fast_cursor.fetchall()
         except psycopg.Error as error:
             raise _translated(error) from error
 
@@ -337,22 +335,17 @@ def _batch(
     """The one argument of append_events() beside the tenant; its migration describes it."""
     if any(not 0 <= disclosure.event < len(stored_events) for disclosure in disclosures):
         raise DataError("a disclosure names an event that is not in this append")
-    batch = {
-        "key": idempotency_key,
-        "request_digest": None if request_digest is None else request_digest.hex(),
-        "events": [_event(event) for event in stored_events],
-        "disclosures": [
-            {
-                "digest": disclosure.digest,
-                "event": disclosure.event,
-                "subject": disclosure.subject,
-                "visibility": disclosure.visibility,
-                "sealed": b64encode(disclosure.sealed).decode(),
-            }
-            for disclosure in disclosures
-        ],
-        "keys": [{"subject": key.subject, "wrapped": b64encode(key.wrapped).decode()} for key in keys],
-    }
+    batch: dict[str, Any] = {"events": [_event(event) for event in stored_events]}
+    if disclosures:
+        batch["disclosures"] = [
+            {**vars(disclosure), "sealed": b64encode(disclosure.sealed).decode()} for disclosure in disclosures
+        ]
+    if keys:
+        batch["keys"] = [{**vars(key), "wrapped": b64encode(key.wrapped).decode()} for key in keys]
+    if idempotency_key is not None:
+        batch["key"] = idempotency_key
+    if request_digest is not None:
+        batch["request_digest"] = request_digest.hex()
     try:
         return orjson.dumps(batch).decode()
     except TypeError as error:
@@ -362,7 +355,7 @@ def _batch(
 def _event(event: StoredEvent) -> dict[str, Any]:
     if not isinstance(event, RecordedEvent):
         event = RecordedEvent(event.originator_id, event.originator_version, event.topic, event.state)
-    return {
+    fields: dict[str, Any] = {
         "stream": event.originator_id,
         "version": event.originator_version,
         "type": event.topic,
@@ -370,13 +363,19 @@ def _event(event: StoredEvent) -> dict[str, Any]:
         "mode": event.mode,
         "actor": event.actor,
         "recorded_by": event.recorded_by,
-        "approved_by": event.approved_by,
-        "signatories": event.signatories,
-        "document_ref": event.document_ref,
-        "programme": event.programme,
-        "programme_version": event.programme_version,
         "data": _text(event),
     }
+    if event.approved_by is not None:
+        fields["approved_by"] = event.approved_by
+    if event.signatories:
+        fields["signatories"] = event.signatories
+    if event.document_ref is not None:
+        fields["document_ref"] = event.document_ref
+    if event.programme is not None:
+        fields["programme"] = event.programme
+    if event.programme_version is not None:
+        fields["programme_version"] = event.programme_version
+    return fields
 
 
 def _text(event: StoredEvent) -> str:

@@ -66,9 +66,7 @@ def _apply(owner_url: str, names: list[str], prefix: str, say: Callable[[str], N
     if not names:
         return []
     # All parts of a connection string travel as parameters: only those are decoded on the other side.
-    backend: DatabaseBackend = yoyo.get_backend(
-        f"postgresql+psycopg:///?{urlencode(conninfo_to_dict(owner_url))}"
-    )
+    backend: DatabaseBackend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(conninfo_to_dict(owner_url))}")
     with backend:
         # yoyo's own lock is a row that would outlive a killed process. Ours does not, and we hold it.
         backend.break_lock()
@@ -96,9 +94,7 @@ def _one_at_a_time(owner: Connection, say: Callable[[str], None]) -> Iterator[No
 def _check_server(owner: Connection) -> None:
     version = owner.info.server_version
     if version < _OLDEST_SERVER * 10_000:
-        raise MigrationRefused(
-            f"PostgreSQL {_OLDEST_SERVER} or newer is needed, this is {version // 10_000}."
-        )
+        raise MigrationRefused(f"PostgreSQL {_OLDEST_SERVER} or newer is needed, this is {version // 10_000}.")
     encoding = owner.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise MigrationRefused(
@@ -113,32 +109,23 @@ def _role_prefix(owner: Connection, wanted: str | None) -> str:
         (kept,) = owner.execute("SELECT public.role_name('')").fetchone() or ("",)
         prefix = str(kept).removesuffix("_")
         if wanted not in (None, prefix):
-            raise MigrationRefused(
-                f"This database's logins begin with {prefix!r}, which cannot become {wanted!r}."
-            )
+            raise MigrationRefused(f"This database's logins begin with {prefix!r}, which cannot become {wanted!r}.")
         return prefix
     prefix = wanted or owner.info.dbname
     if max(len(f"{prefix}_{role}".encode()) for role in SERVICE_ROLES) > _LONGEST_NAME:
-        raise MigrationRefused(
-            f"{prefix!r} is too long to begin the names of the service's logins; give a prefix."
-        )
+        raise MigrationRefused(f"{prefix!r} is too long to begin the names of the service's logins; give a prefix.")
     return prefix
 
 
 def _check_logins(owner: Connection, logins: list[str]) -> None:
     """Refuses when a login is missing and this one may not create it, with the statements for one who may."""
     missing = [
-        login
-        for login in logins
-        if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [login]).rowcount
+        login for login in logins if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [login]).rowcount
     ]
-    found = owner.execute(
-        "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
-    ).fetchone()
+    found = owner.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
     if missing and found != (True,):
         statements = "\n".join(
-            sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(login)).as_string(owner)
-            for login in missing
+            sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(login)).as_string(owner) for login in missing
         )
         raise MigrationRefused(
             f"{owner.info.user} may not create roles. Let an administrator run ALTER ROLE {owner.info.user} "

@@ -1,4 +1,4 @@
-"""The files of a city: `city.toml` with its names and sources, `programmes/*.toml` with its rule sets, read strictly."""
+"""The files of a city, read strictly: `city.toml` with its names and sources, `programmes/*.toml` with its rules."""
 
 from __future__ import annotations
 

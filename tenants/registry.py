@@ -1,4 +1,4 @@
-"""The registry of cities: an opaque permanent id for each, its slug, municipal code and names, and how a city comes in."""
+"""The registry of cities: for each an opaque permanent id, slug, municipal code and names; and how a city comes in."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from uuid import UUID, uuid4
 from psycopg.errors import UniqueViolation
 
 from domain.decider import Mode
-from domain.errors import NotFound
+from domain.errors import DomainError, NotFound
 from tenants.book import Book, Request
-from tenants.programmes import load_city, load_programmes
+from tenants.programmes import InvalidFile, load_city, load_programmes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenants.book import Receipt
+    from tenants.book import Plan, Receipt
     from tenants.database import Database
     from tenants.disclosures import CityKeys
-    from tenants.programmes import CityFile, Dated
+    from tenants.programmes import CityFile, Dated, ProgrammeFile
 
 ADMIN = "T/registry"
 
@@ -57,7 +57,7 @@ def tenant(database: Database, slug: str) -> Tenant:
 def register(database: Database, keys: CityKeys, folder: Path) -> tuple[Tenant, Receipt]:
     """Register the city of `folder` with its sources and programmes; safe to run again, nothing is entered twice.
 
-    Raises InvalidFile before anything is written when one of the files is wrong.
+    Raises InvalidFile when one of the files is wrong; nothing is entered then.
     """
     city = load_city(folder)
     programmes = load_programmes(folder)
@@ -73,8 +73,7 @@ def register(database: Database, keys: CityKeys, folder: Path) -> tuple[Tenant, 
         for source in city.sources:
             plan.add(stream, _dated("register-source", source.data(), source))
         for programme in programmes:
-            for command, version, data in programme.commands():
-                plan.add(book.stream("programme", programme.programme), _dated(command, data, version))
+            _define(plan, book.stream("programme", programme.programme), programme, folder)
     return registered, plan.commit(key="register-city")
 
 
@@ -92,6 +91,15 @@ def _row(database: Database, city: CityFile) -> Tenant:
     except UniqueViolation:
         pass  # Another process registered it in between; its row is the one that counts.
     return tenant(database, city.slug)
+
+
+def _define(plan: Plan, stream: UUID, programme: ProgrammeFile, folder: Path) -> None:
+    for command, version, data in programme.commands():
+        try:
+            plan.add(stream, _dated(command, data, version))
+        except DomainError as refused:
+            place = f"programme {programme.programme}, version {version.version}"
+            raise InvalidFile(f"{folder / 'programmes'}, {place}: {refused}") from refused
 
 
 def _dated(command: str, data: dict[str, Any], dated: Dated) -> Request:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from domain import errors
-from domain.dates import Edtf, bounds
+from domain.dates import Edtf, bounds, plus
 from domain.decider import Code, Context, Duration, Ordinal, Slug
 from domain.partnership.consultation import given
-from domain.partnership.state import Agreement, Partnership, PartnershipEvent
+from domain.partnership.state import Agreement, Partnership, PartnershipEvent, finished
 from domain.programme import FiscalYear, Form, Yen
 from domain.text import PartyId, Text
 from domain.vocabulary import (
@@ -30,7 +29,6 @@ from domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
 _BEFORE_TRYING = EARLY | TRYING | REFUSED | frozenset({Status.ACCEPTED})
 
 
@@ -65,7 +63,7 @@ class TrialCompleted(PartnershipEvent):
             yield errors.NotStarted(what="trial")
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(trials=(*state.trials[:-1], True))
+        return state.having(trials=finished(state.trials))
 
 
 class ModelYearStarted(PartnershipEvent):
@@ -110,9 +108,7 @@ class ModelYearCompleted(PartnershipEvent):
 
     def apply(self, state: Partnership) -> Partnership:
         year = (self.programme, self.n, False)
-        return state.having(
-            model_years=tuple((*y[:2], True) if y == year else y for y in state.model_years)
-        )
+        return state.having(model_years=tuple((*y[:2], True) if y == year else y for y in state.model_years))
 
 
 class AgreementConcluded(PartnershipEvent):
@@ -273,7 +269,7 @@ class PartnershipBecameIndependent(_Ending):
 
 
 class PartnershipMainstreamed(_Ending):
-    """The city makes it a regular service (一般施策化): an outcome, not a success score. Funding may still be recorded."""
+    """The city makes it a regular service (一般施策化): an outcome, not a success score. Funding may still follow."""
 
     leads = Status.MAINSTREAMED
     basis: Code | None = None
@@ -302,15 +298,6 @@ def _end_agreement(state: Partnership, how: Status, on: str) -> Partnership:
     if state.agreement is not None or state.status in ENDED:
         return state
     return state.having(status=how, ended=on)
-
-
-def plus(day: date, duration: str) -> date:
-    """The day that lies a duration of years, months and days later; the end of a shorter month stands for its missing days."""
-    years, months, days = (int(part or 0) for part in _DURATION.match(duration).groups())  # type: ignore[union-attr]
-    month = day.month - 1 + months
-    year, month = day.year + years + month // 12, month % 12 + 1
-    last = (date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)).day
-    return date(year, month, min(day.day, last)) + timedelta(days=days)
 
 
 def _days(duration: str) -> int:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from domain import errors
 from domain.dates import Edtf
 from domain.decider import Code, Context, Count, Duration, Frozen, Ordinal, Slug
-from domain.partnership.state import Partnership, PartnershipEvent
+from domain.partnership.state import Partnership, PartnershipEvent, finished
 from domain.programme import FiscalYear, Yen
 from domain.text import Note, PartyId, PersonalText, Text
 from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status
@@ -24,7 +24,7 @@ def given(*parties: str | None) -> tuple[str, ...]:
 
 
 class ConsultationOpened(PartnershipEvent):
-    """Somebody brings a matter to the desk; a partnership need not exist yet. `by` None: the source does not say who."""
+    """Somebody brings a matter to the desk; a partnership need not exist yet. `by` None: it is not stated who."""
 
     needs = OPEN
     leads = Status.CONSULTING
@@ -62,7 +62,7 @@ class ResourceOffered(PartnershipEvent):
     party: PartyId
     kind: Code
     what: Text
-    share: Annotated[str, StringConstraints(pattern=r"^\d{1,3}/\d{1,3}$")] | None = None
+    share: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}/[0-9]{1,3}$")] | None = None
     place: PersonalText | None = None
 
     def named_parties(self) -> Iterable[str]:
@@ -135,7 +135,7 @@ class PartyStatusChanged(PartnershipEvent):
 
 
 class PartyMembershipChanged(PartnershipEvent):
-    """Who belongs to a federation, joint venture or committee, as parties where they are known and in words where not."""
+    """Who belongs to a federation, joint venture or committee, as parties where known and in words where not."""
 
     party: PartyId
     members: tuple[PartyId, ...] = ()
@@ -164,7 +164,7 @@ class MeetingPlanned(PartnershipEvent):
 
 
 class MeetingHeld(PartnershipEvent):
-    """A meeting, or a series of them over `length`, took place. `meetings` None: the number is not stated, which is not 0."""
+    """A meeting, or a series over `length`, took place. `meetings` None: their number is not stated, which is not 0."""
 
     leads = Status.DELIBERATING
     leads_from = EARLY
@@ -225,7 +225,7 @@ class NeedsSurveyReported(PartnershipEvent):
             yield errors.NotStarted(what="survey")
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(surveys=(*state.surveys[:-1], True))
+        return state.having(surveys=finished(state.surveys))
 
 
 class Service(Frozen):
@@ -250,5 +250,3 @@ class ActivityLaunched(PartnershipEvent):
 
     def named_parties(self) -> Iterable[str]:
         return (self.party,)
-
-

@@ -60,9 +60,7 @@ class ProposalSubmitted(PartnershipEvent):
             yield errors.LimitExceeded(what="budget_yen", given=self.budget_yen, limit=limit)
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(
-            submissions=(*state.submissions, Submission(number=self.submission, kind=self.kind))
-        )
+        return state.having(submissions=(*state.submissions, Submission(number=self.submission, kind=self.kind)))
 
 
 class ProposalWithdrawn(PartnershipEvent):
@@ -116,7 +114,7 @@ class ProposalAccepted(PartnershipEvent):
         if self.submission is not None:
             yield from _not_pending(state, self.submission)
         elif state.submissions:
-            # Acceptance without a submission is the city's invitation; where proposals were made, one of them is decided.
+            # Acceptance without a submission is the city's invitation; where there are proposals, one is decided.
             yield errors.SubmissionNotPending(given="")
         elif not rules.city_may_invite:
             yield errors.CityMayNotInvite()
@@ -164,9 +162,7 @@ def _not_pending(state: Partnership, submission: int) -> Iterator[errors.RuleVio
         yield errors.SubmissionNotPending(given=f" ({submission})")
 
 
-def _settle(
-    state: Partnership, submission: int, outcome: Status, codes: tuple[RejectionCode, ...] = ()
-) -> Partnership:
+def _settle(state: Partnership, submission: int, outcome: Status, codes: tuple[RejectionCode, ...] = ()) -> Partnership:
     def settled(known: Submission) -> Submission:
         if known.number != submission or known.outcome is not None:
             return known

@@ -26,7 +26,7 @@ PartyName = Annotated[str, Disclosed(name_visibility, subject="party")]
 
 
 class Party(Frozen):
-    """A party: opaque id, kind, roles in this partnership. `count` None: the source does not say how many stand behind it."""
+    """A party: opaque id, kind, roles in this partnership. `count` None: how many stand behind it is not stated."""
 
     party: PartyId
     kind: PartyKind | None = None
@@ -126,12 +126,20 @@ class Partnership(State):
         return bool(self.trials or self.model_years or self.agreements)
 
 
-class PartnershipEvent(Event):
-    """An event of a partnership's stream. `needs`: the statuses that admit it; `leads`: the status it ends in, if it moves it.
+def finished(runs: tuple[bool, ...]) -> tuple[bool, ...]:
+    """The runs (surveys, trials) with the last unfinished one finished; an end that nothing began counts as a run."""
+    at = max((at for at, done in enumerate(runs) if not done), default=len(runs))
+    return (*runs[:at], True, *runs[at + 1 :])
 
-    `leads_from` narrows the move to some statuses: elsewhere the event is a fact that leaves the status as it is.
+
+class PartnershipEvent(Event):
+    """An event of a partnership's stream.
+
+    `needs`: the statuses that admit it. `leads`: the status to which it moves the partnership, if it does; `leads_from`
+    narrows the move to some statuses: elsewhere the event is a fact that leaves the status as it is.
     """
 
+    folds_into: ClassVar[type[State]] = Partnership
     needs: ClassVar[frozenset[Status]] = KNOWN
     leads: ClassVar[Status | None] = None
     leads_from: ClassVar[frozenset[Status] | None] = None
@@ -169,7 +177,7 @@ class PartnershipEvent(Event):
 
 
 class PartnershipRegistered(PartnershipEvent):
-    """A partnership enters the register with its title, kind and parties; undated where no source speaks of a registration."""
+    """A partnership enters the register with title, kind and parties; undated where no source tells of it."""
 
     leads = Status.REGISTERED
     number: Code
@@ -217,4 +225,3 @@ class PartnershipRegistered(PartnershipEvent):
             joint=self.joint,
             parties=tuple(Membership(party=party, kind=party.kind) for party in self.parties),
         )
-

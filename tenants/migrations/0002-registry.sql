@@ -25,7 +25,7 @@ CALL with_roles('GRANT SELECT ON tenant TO {app}, {projector}, {reader}, {audito
 CREATE TABLE tenant_head (
   tenant_id        uuid PRIMARY KEY REFERENCES tenant,
   size             bigint NOT NULL,
-  root             bytea NOT NULL CHECK (octet_length(root) = 32),
+  root             bytea NOT NULL,
   frontier         bytea[] NOT NULL,
   last_recorded_at timestamptz
 ) WITH (fillfactor = 20);

@@ -1,62 +1,69 @@
 -- The only way into a city's log: one call, all or nothing.
 --
--- p_batch is one JSON object:
---   key             text or null: the idempotency key of this append
---   request_digest  hex or null: a key that comes back with another digest is refused
---   events          [{stream, version, type, schema, mode, actor, recorded_by, approved_by, signatories, document_ref,
---                     programme, programme_version, data}], data being the canonical JSON of the event as a string
---   disclosures     [{digest, event, subject, visibility, sealed}], event being an index into events, sealed base64
---   keys            [{subject, wrapped}], wrapped base64
+-- p_batch is one JSON object; members in brackets may be left out:
+--   events         [{stream, version, type, schema, mode, actor, recorded_by, [approved_by], [signatories],
+--                    [document_ref], [programme, programme_version], data}], data being the event's canonical JSON as
+--                  a string, which is stored and hashed unparsed
+--   [disclosures]  [{digest, event, subject, visibility, sealed}], event an index into events, sealed in base64
+--   [keys]         [{subject, wrapped}], wrapped in base64
+--   [key]          the idempotency key: an append that was answered once is answered the same again
+--   [request_digest]  hex; the key is refused when it comes back with another digest
 --
 -- Errors: KY001 version taken, KY002 version gap, KY003 unknown tenant, KY004 clock behind, KY005 entry too large,
 -- KY006 idempotency key of another request, KY007 subject has another key, KY008 session of another tenant,
--- KY009 no events.
+-- KY009 malformed event or none.
+--
+-- Every expression below is prepared anew in each transaction, so their number is what an append costs.
 CREATE FUNCTION append_events(
   p_tenant uuid, p_batch text,
   OUT first_position bigint, OUT last_position bigint, OUT recorded_at timestamptz, OUT replayed boolean
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $body$
 DECLARE
-  batch       jsonb := p_batch::jsonb;
-  events      jsonb := batch -> 'events';
-  batch_key   text := batch ->> 'key';
-  batch_digest bytea := decode(batch ->> 'request_digest', 'hex');
+  batch          jsonb := p_batch::jsonb;
+  batch_key      text := batch ->> 'key';
+  batch_digest   bytea;
+  stored_digest  bytea;
+  events         jsonb := batch -> 'events';
+  last_index     int := coalesce(jsonb_array_length(events), 0) - 1;
   session_tenant text := current_setting('kyodo.tenant', true);
-  last_count  int := coalesce(jsonb_array_length(events), 0) - 1;
-  ignored     text;
-  stored_digest bytea;
-  log_size    bigint;
-  subtrees    bytea[];
-  depth       int;
-  last_time   timestamptz;
-  e           jsonb;
-  stream      uuid;
-  last_stream uuid;
-  version     int;
-  last_version int;
-  data        text;
-  signatories text[];
-  entry       bytea;
-  leaf        bytea;
-  node        bytea;
-  rest        bigint;
-  other_subject text;
+  ignored        text;
+  -- the log
+  log_size       bigint;
+  log_time       timestamptz;
+  subtrees       bytea[];
+  depth          int;
+  -- one event
+  e              jsonb;
+  stream         uuid;
+  last_stream    uuid;
+  version        int;
+  last_version   int;
+  signatories    text[];
+  data           text;
+  entry          bytea;
+  leaf           bytea;
+  node           bytea;
+  rest           bigint;
+  other_subject  text;
 BEGIN
   IF session_tenant <> '' AND session_tenant::uuid <> p_tenant THEN
     RAISE EXCEPTION 'the session serves tenant %, not %', session_tenant, p_tenant USING ERRCODE = 'KY008';
   END IF;
-  IF last_count < 0 THEN
+  IF last_index < 0 THEN
     RAISE EXCEPTION 'an append holds at least one event' USING ERRCODE = 'KY009';
   END IF;
   ignored := set_config('kyodo.tenant', p_tenant::text, true);
 
   -- From here to the commit this city's appends wait for one another, and no other city's do.
-  SELECT h.size, h.frontier, h.last_recorded_at INTO log_size, subtrees, last_time
+  SELECT h.size, h.frontier, h.last_recorded_at INTO log_size, subtrees, log_time
     FROM tenant_head h WHERE h.tenant_id = p_tenant FOR NO KEY UPDATE;
   IF log_size IS NULL THEN
     RAISE EXCEPTION 'tenant % is not registered', p_tenant USING ERRCODE = 'KY003';
   END IF;
 
+  replayed := false;
   IF batch_key IS NOT NULL THEN
+    batch_digest := decode(batch ->> 'request_digest', 'hex');
     SELECT i.first_position, i.last_position, i.request_digest INTO first_position, last_position, stored_digest
       FROM idempotency i WHERE i.tenant_id = p_tenant AND i.key = batch_key;
     IF first_position IS NOT NULL THEN
@@ -72,24 +79,30 @@ BEGIN
 
   -- The clock is read after the lock and never runs backwards within a log.
   recorded_at := clock_timestamp();
-  IF last_time > recorded_at THEN
-    IF last_time > recorded_at + interval '60 s' THEN
-      RAISE EXCEPTION 'the clock says %, the last event was recorded at %', recorded_at, last_time
+  IF log_time > recorded_at THEN
+    IF log_time > recorded_at + interval '60 s' THEN
+      RAISE EXCEPTION 'the clock says %, the last event was recorded at %', recorded_at, log_time
         USING ERRCODE = 'KY004';
     END IF;
-    recorded_at := last_time;
+    recorded_at := log_time;
   END IF;
 
-  replayed := false;
   first_position := log_size + 1;
-  last_position := log_size + 1 + last_count;
+  last_position := log_size + 1 + last_index;
   depth := cardinality(subtrees);
 
-  FOR i IN 0 .. last_count LOOP
+  FOR i IN 0 .. last_index LOOP
     e := events -> i;
     stream := (e ->> 'stream')::uuid;
     version := (e ->> 'version')::int;
     data := e ->> 'data';
+    signatories := '{}';
+    IF e ->> 'mode' NOT IN ('LIVE', 'RETROACTIVE', 'IMPORT') OR e ? 'programme' <> e ? 'programme_version' THEN
+      RAISE EXCEPTION 'stream % version %: no such mode, or a programme without version', stream, version
+        USING ERRCODE = 'KY009';
+    END IF;
+
+    -- A stream begins at 0 or 1. The unique constraint would refuse a taken version too, but not say which one.
     IF stream IS DISTINCT FROM last_stream THEN
       last_stream := stream;
       last_version := NULL;
@@ -105,8 +118,7 @@ BEGIN
     END IF;
     last_version := version;
 
-    signatories := '{}';
-    IF jsonb_array_length(e -> 'signatories') > 0 THEN
+    IF e ? 'signatories' THEN
       signatories := ARRAY(SELECT jsonb_array_elements_text(e -> 'signatories'));
     END IF;
     entry := event_entry(
@@ -141,16 +153,16 @@ BEGIN
       (e ->> 'programme_version')::int, recorded_at, convert_to(data, 'UTF8'), leaf, node);
   END LOOP;
 
-  IF jsonb_array_length(batch -> 'disclosures') > 0 THEN
+  IF batch ? 'disclosures' THEN
     INSERT INTO disclosure
     SELECT p_tenant, d ->> 'digest', (events -> (d ->> 'event')::int ->> 'stream')::uuid,
-           CASE WHEN (d ->> 'event')::int BETWEEN 0 AND last_count THEN first_position + (d ->> 'event')::int END,
+           CASE WHEN (d ->> 'event')::int BETWEEN 0 AND last_index THEN first_position + (d ->> 'event')::int END,
            d ->> 'subject', d ->> 'visibility', decode(d ->> 'sealed', 'base64')
       FROM jsonb_array_elements(batch -> 'disclosures') d;
   END IF;
 
   -- Two requests may make a key for the same new subject: the first one's stands, and the other must load it.
-  IF jsonb_array_length(batch -> 'keys') > 0 THEN
+  IF batch ? 'keys' THEN
     INSERT INTO subject_key
     SELECT p_tenant, k ->> 'subject', decode(k ->> 'wrapped', 'base64') FROM jsonb_array_elements(batch -> 'keys') k
         ON CONFLICT DO NOTHING;

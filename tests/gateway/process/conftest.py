@@ -1,4 +1,4 @@
-"""Installations of the product for tests that start it as a person would: own data folder, own database, real processes."""
+"""Installations of the product for tests that start it as a person would: own folder, own database, real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kyodo demo` and what it survives: a second run, Ctrl-C, and the death of its server or its database at any moment."""
+"""`kyodo demo` and what it survives: a second run, Ctrl-C, the death of its server or database at any moment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -104,7 +105,7 @@ def test_an_import_killed_at_any_moment_is_whole_or_absent(kyodo_empty, rounds: 
     assert sizes(kyodo_empty) == CITIES
 
 
-def shipped(city: str):
+def shipped(city: str) -> Path:
     """The folder of a shipped city."""
     from gateway.demo import folder_of
 

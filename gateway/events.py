@@ -1,0 +1,121 @@
+"""Reads an event's data by the types that its class declares: which strings are texts, parties, dates, durations or codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from domain.commands import BY_EVENT
+from domain.dates import Edtf
+from domain.decider import Code, Duration, EventCorrected
+from domain.text import Disclosed, PartyId
+from domain.vocabulary import Labelled
+
+
+class Kind(StrEnum):
+    """What a value is, and so how it is shown."""
+
+    TEXT = "TEXT"
+    PARTY = "PARTY"
+    DATE = "DATE"
+    DURATION = "DURATION"
+    CODE = "CODE"
+    PART = "PART"
+    EVENT = "EVENT"
+    PLAIN = "PLAIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of an event or of a part of one. `vocabulary`: the enum of a code; `part`: the class of a nested part."""
+
+    name: str
+    kind: Kind
+    default: Any = None
+    vocabulary: type[Labelled] | None = None
+    part: type[BaseModel] | None = None
+
+
+_KINDS = {
+    get_args(PartyId)[1]: Kind.PARTY,
+    get_args(Edtf)[1]: Kind.DATE,
+    get_args(Duration)[1]: Kind.DURATION,
+    get_args(Code)[1]: Kind.CODE,
+}
+_NOT_DATA = {"valid", "breaks", "placed_after"}
+
+
+@cache
+def fields(model: type[BaseModel]) -> tuple[Field, ...]:
+    """The fields of an event class, or of a part of one, in the order of their declaration."""
+    hints = get_type_hints(model, include_extras=True)
+    found = []
+    for name, declared in model.model_fields.items():
+        if name in _NOT_DATA:
+            continue
+        kind, detail = _kind(hints[name])
+        if model is EventCorrected and name == "data":
+            kind = Kind.EVENT
+        found.append(
+            Field(
+                name,
+                kind,
+                default=declared.get_default(call_default_factory=False) if not declared.is_required() else None,
+                vocabulary=detail if kind is Kind.CODE else None,
+                part=detail if kind is Kind.PART else None,
+            )
+        )
+    return tuple(found)
+
+
+def _kind(annotation: Any) -> tuple[Kind, Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *metadata = get_args(annotation)
+        for each in metadata:
+            if isinstance(each, Disclosed):
+                return Kind.TEXT, None
+            if each in _KINDS:
+                return _KINDS[each], None
+        return _kind(inner)
+    if origin is Literal:
+        return Kind.CODE, None
+    if origin in (Union, UnionType, tuple):
+        inner = [each for each in get_args(annotation) if each not in (type(None), Ellipsis)]
+        return _kind(inner[0])
+    if isinstance(annotation, type) and issubclass(annotation, Labelled):
+        return Kind.CODE, annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return Kind.PART, annotation
+    return Kind.PLAIN, None
+
+
+def in_clear(event: str, data: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    """The event's data with its public texts in the place of their digests; a text that is not public is None."""
+    return _clear(BY_EVENT[event].event, data, texts)
+
+
+def part_in_clear(part: type[BaseModel], data: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    """The same for data of a part, such as a programme's rules or a city's source."""
+    return _clear(part, data, texts)
+
+
+def _clear(model: type[BaseModel], data: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    return {field.name: _value(field, data, data[field.name], texts) for field in fields(model) if field.name in data}
+
+
+def _value(field: Field, data: dict[str, Any], value: Any, texts: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_value(field, data, each, texts) for each in value]
+    if field.kind is Kind.TEXT:
+        return texts.get(value)
+    if field.kind is Kind.PART and field.part is not None:
+        return _clear(field.part, value, texts)
+    if field.kind is Kind.EVENT:
+        return in_clear(data["event"], value, texts)
+    return value
