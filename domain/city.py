@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from domain import errors
 from domain.codes import MunicipalCode
 from domain.dates import Edtf
-from domain.decider import Code, Context, Count, Event, Frozen, Slug, State
+from domain.decider import Context, Event, State
 from domain.text import Text
+from domain.values import Code, Count, Frozen, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

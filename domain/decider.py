@@ -12,39 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic_core import to_json
 
 from domain import errors
 from domain.dates import Edtf, can_follow
+from domain.rules import Rules
 from domain.text import PartyId, Text
-
-if TYPE_CHECKING:
-    from domain.programme import Rules
-
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,79}$")]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
-# Who recorded or approved: an opaque id such as S/import, in ASCII because it stands in clear in the log.
-Agent = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,100}$")]
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
-Ordinal = Annotated[int, Field(ge=1, le=10_000)]
-Duration = Annotated[
-    str,
-    StringConstraints(pattern=r"^P([0-9]{1,3}Y)?([0-9]{1,3}M)?([0-9]{1,4}D)?(T[0-9]{1,3}[HM])?$", min_length=3),
-]
-
+from domain.values import Agent, Frozen, Ordinal, Slug
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """The recorded time of an event that is not recorded yet."""
-
-
-class Frozen(BaseModel):
-    """A value: immutable, strict, without unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Certainty(StrEnum):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def create_app(database: Database, *, pending_migrations: Callable[[], list[str]], max_lag: int = MAX_LAG) -> FastAPI:
     """The application over an open database.
 
-    `pending_migrations` names what `kyodo migrate` would still do; `max_lag` is how many events a city's read models may
-    be behind its log before the service stops calling itself ready.
+    `pending_migrations` names what `kyodo migrate` would still do; `max_lag` is how many events a city's read models
+    may be behind its log before the service stops calling itself ready.
     """
     app = FastAPI(
         title="Kyōdō Ledger",

@@ -21,7 +21,6 @@ from pydantic import ValidationError
 
 from domain.commands import COMMANDS
 from domain.errors import DomainError
-from gateway.app import create_app
 from gateway.demo import folder_of, prepare
 from gateway.doctor import examine
 from gateway.replay import printed
@@ -154,6 +153,9 @@ class _Server(uvicorn.Server):
 
 
 def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> None:
+    # Pages and GraphQL take a second to load, which the other commands need not wait for.
+    from gateway.app import create_app  # noqa: PLC0415
+
     stop = threading.Event()
     worker = threading.Thread(target=Worker(opened.database, opened.keys).run, args=(stop,), name="worker")
     if with_worker:

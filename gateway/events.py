@@ -1,4 +1,4 @@
-"""Reads an event's data by the types that its class declares: which strings are texts, parties, dates, durations or codes."""
+"""Reads an event's data by the types that its class declares: which strings are texts, parties, dates or codes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from domain.commands import BY_EVENT
 from domain.dates import Edtf
-from domain.decider import Code, Duration, EventCorrected
+from domain.decider import EventCorrected
 from domain.text import Disclosed, PartyId
+from domain.values import Code, Duration
 from domain.vocabulary import Labelled
 
 
@@ -74,24 +75,21 @@ def fields(model: type[BaseModel]) -> tuple[Field, ...]:
 
 
 def _kind(annotation: Any) -> tuple[Kind, Any]:
+    """The kind of a type, and the class that says more about it."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *metadata = get_args(annotation)
-        for each in metadata:
-            if isinstance(each, Disclosed):
-                return Kind.TEXT, None
-            if each in _KINDS:
-                return _KINDS[each], None
-        return _kind(inner)
+        if any(isinstance(each, Disclosed) for each in metadata):
+            return Kind.TEXT, None
+        marked = [_KINDS[each] for each in metadata if each in _KINDS]
+        return (marked[0], None) if marked else _kind(inner)
+    if origin in (Union, UnionType, tuple):
+        return _kind(next(each for each in get_args(annotation) if each not in (type(None), Ellipsis)))
     if origin is Literal:
         return Kind.CODE, None
-    if origin in (Union, UnionType, tuple):
-        inner = [each for each in get_args(annotation) if each not in (type(None), Ellipsis)]
-        return _kind(inner[0])
-    if isinstance(annotation, type) and issubclass(annotation, Labelled):
-        return Kind.CODE, annotation
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Kind.PART, annotation
+    for base, kind in ((Labelled, Kind.CODE), (BaseModel, Kind.PART)):
+        if isinstance(annotation, type) and issubclass(annotation, base):
+            return kind, annotation
     return Kind.PLAIN, None
 
 

@@ -23,7 +23,7 @@ RETRY_AFTER = "5"
 """Seconds after which it is worth asking again when the database did not answer."""
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """A request that cannot be answered: its HTTP status and one sentence that says why."""
 
     def __init__(self, status: int, detail: str) -> None:

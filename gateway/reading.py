@@ -383,7 +383,7 @@ def _where(wanted: Wanted, after: Place | None) -> tuple[str, dict[str, Any]]:
         values["forms"] = list(wanted.forms)
     words = _words(wanted.text)
     if words:
-        # The index finds rows that hold every pair of neighbouring characters, the text itself whether they are together.
+        # The index finds rows that hold every pair of neighbouring characters, the text whether they are together.
         pairs = sorted({pair for word in words for pair in bigrams(word) if len(pair) > 1})
         conditions.append("p.bigrams @> %(pairs)s::text[]")
         values["pairs"] = pairs

@@ -22,7 +22,6 @@ from domain.decider import (
     Context,
     Event,
     EventCorrected,
-    Frozen,
     History,
     Meta,
     Mode,
@@ -33,7 +32,9 @@ from domain.decider import (
     fold,
 )
 from domain.errors import DomainError, NotFound, SubjectsDiffer
-from domain.programme import Programme, Rules
+from domain.programme import Programme
+from domain.rules import Rules
+from domain.values import Frozen
 from tenants.database import Role
 from tenants.disclosures import CityDoor, Clear, digests, seal
 from tenants.event_store import RecordedEvent, SubjectKeyConflict, TenantRecorder

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from domain.decider import Frozen, Mode
+from domain.decider import Mode
 from domain.errors import DomainError
 from domain.text import MAX_TEXT
+from domain.values import Frozen
 from tenants.book import Book, Request, problems
 from tenants.programmes import InvalidFile
 

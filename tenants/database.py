@@ -20,11 +20,14 @@ PasswordFor = Callable[[str], str | None]
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """An autocommit connection that keeps one cursor for the statements that run all the time."""
+    """A connection that keeps one cursor for the statement that runs all the time."""
 
     @cached_property
     def fast_cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
-        """Results in binary; remembers how to adapt types, which a new cursor learns anew at a third of the cost."""
+        """Results in binary; it remembers how to adapt types, which a new cursor learns anew at a third of the cost.
+
+        For small results only: it holds on to the last one.
+        """
         return self.cursor(binary=True)
 
 
@@ -41,11 +44,11 @@ class Role(StrEnum):
 SERVICE_ROLES = (Role.APP, Role.PROJECTOR, Role.READER, Role.AUDITOR)
 
 
-class DatabaseUnavailable(OperationalError):  # noqa: N818
+class DatabaseUnavailable(OperationalError):
     """The database does not answer, or all connections stay busy; the message names host and database."""
 
 
-class TooMuchPrivilege(Exception):  # noqa: N818
+class TooMuchPrivilege(Exception):
     """A login of the service could read or write around the rules that keep cities apart."""
 
 

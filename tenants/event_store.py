@@ -144,8 +144,6 @@ class TenantRecorder(ApplicationRecorder):
         self._database = database
         self._reads_as = reads_as
 
-    # -- Appending ---------------------------------------------------------------------------------------------
-
     def append(
         self,
         stored_events: Sequence[StoredEvent],
@@ -190,8 +188,6 @@ class TenantRecorder(ApplicationRecorder):
         )
         return list(range(appended.first_position, appended.last_position + 1))
 
-    # -- Reading -----------------------------------------------------------------------------------------------
-
     def select_events(
         self,
         originator_id: UUID | str,
@@ -202,16 +198,16 @@ class TenantRecorder(ApplicationRecorder):
         limit: int | None = None,
     ) -> Sequence[RecordedEvent]:
         """One stream's events by version."""
-        where, params = "stream_id = %s", [originator_id]
+        where: list[tuple[str, Any]] = [("stream_id = %s", originator_id)]
         if gt is not None:
-            where, params = f"{where} AND version > %s", [*params, gt]
+            where.append(("version > %s", gt))
         if lte is not None:
-            where, params = f"{where} AND version <= %s", [*params, lte]
-        return self._events(where, params, "version DESC" if desc else "version", limit)
+            where.append(("version <= %s", lte))
+        return self._events(where, "version DESC" if desc else "version", limit)
 
     def read(self, after: int, limit: int) -> list[RecordedEvent]:
         """The events that follow a position, at most `limit`."""
-        return self._events("position > %s", [after], "position", limit)
+        return self._events([("position > %s", after)], "position", limit)
 
     def select_notifications(
         self,
@@ -223,11 +219,13 @@ class TenantRecorder(ApplicationRecorder):
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
         """The events from `start` to `stop` by position, as the library's followers want them."""
-        where, params = "position >= %s", [0 if start is None else start if inclusive_of_start else start + 1]
+        where: list[tuple[str, Any]] = []
+        if start is not None:
+            where.append(("position >= %s" if inclusive_of_start else "position > %s", start))
         if stop is not None:
-            where, params = f"{where} AND position <= %s", [*params, stop]
+            where.append(("position <= %s", stop))
         if topics:
-            where, params = f"{where} AND type = ANY(%s)", [*params, list(topics)]
+            where.append(("type = ANY(%s)", list(topics)))
         return [
             Notification(
                 id=event.position or 0,
@@ -236,7 +234,7 @@ class TenantRecorder(ApplicationRecorder):
                 topic=event.topic,
                 state=event.state,
             )
-            for event in self._events(where, params, "position", limit)
+            for event in self._events(where, "position", limit)
         ]
 
     def max_notification_id(self) -> int | None:
@@ -253,12 +251,11 @@ class TenantRecorder(ApplicationRecorder):
         """Follows the log by asking for more a few times a second."""
         return PollingSubscription(self, gt, topics)
 
-    def _events(self, where: str, params: list[Any], order: str, limit: int | None) -> list[RecordedEvent]:
-        query = f"{_SELECT} WHERE tenant_id = %s AND {where} ORDER BY {order} LIMIT %s"
-        return [
-            RecordedEvent(*row[:9], tuple(row[9]), *row[10:])
-            for row in self._rows(query, [self.tenant_id, *params, limit])
-        ]
+    def _events(self, where: list[tuple[str, Any]], order: str, limit: int | None) -> list[RecordedEvent]:
+        conditions = " AND ".join(["tenant_id = %s", *(condition for condition, _ in where)])
+        params = [self.tenant_id, *(value for _, value in where), limit]
+        rows = self._rows(f"{_SELECT} WHERE {conditions} ORDER BY {order} LIMIT %s", params)
+        return [RecordedEvent(*(*row[:9], tuple(row[9]), *row[10:])) for row in rows]
 
     def _rows(self, query: str, params: list[Any]) -> list[tuple[Any, ...]]:
         """One transaction for this city in one round trip."""
@@ -266,8 +263,8 @@ class TenantRecorder(ApplicationRecorder):
             with self._database.connection(self._reads_as) as connection:
                 with connection.pipeline(), connection.transaction():
                     connection.execute(set_tenant(self.tenant_id), prepare=False)
-                    connection.fast_cursor.execute(query, params, prepare=True)
-                return connection.fast_cursor.fetchall()
+                    cursor = connection.execute(query, params, prepare=True, binary=True)
+                return cursor.fetchall()
         except psycopg.Error as error:
             raise _translated(error) from error
 

@@ -18,7 +18,7 @@ _LOCK = 0x6B796F646F  # "kyodo" in ASCII; an advisory lock is a number
 _LONGEST_NAME = 63  # bytes of a PostgreSQL identifier
 
 
-class MigrationRefused(Exception):  # noqa: N818
+class MigrationRefused(Exception):
     """The database cannot be brought to the schema; the message says what is missing and how to mend it."""
 
 
@@ -38,6 +38,7 @@ def migrate(
     """
     with closing(connect(owner_url)) as owner, _refusals_explained(owner_url):
         _check_server(owner)
+        _check_schema(owner)
         with _one_at_a_time(owner, say):
             prefix = _role_prefix(owner, role_prefix)
             logins = [f"{prefix}_{role}" for role in SERVICE_ROLES]
@@ -100,6 +101,22 @@ def _check_server(owner: Connection) -> None:
         raise MigrationRefused(
             f"The database must have the encoding UTF8, this one has {encoding}: create it with "
             f"CREATE DATABASE {owner.info.dbname} ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+def _check_schema(owner: Connection) -> None:
+    """Refuses when what is created would not be in the schema public, where append_events() looks for it."""
+    found = owner.execute("SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE')").fetchone()
+    schema, may_create = found or (None, False)
+    if schema != "public":
+        raise MigrationRefused(
+            f"{owner.info.user} would create the tables in the schema {schema} instead of public; let an administrator "
+            f"run ALTER ROLE {owner.info.user} IN DATABASE {owner.info.dbname} SET search_path = public."
+        )
+    if not may_create:
+        raise MigrationRefused(
+            f"{owner.info.user} may not create tables in the schema public. The login that migrates must own the "
+            f"database; let an administrator run ALTER DATABASE {owner.info.dbname} OWNER TO {owner.info.user}."
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from domain.codes import MunicipalCode
-from domain.decider import Frozen, Slug
+from domain.values import Frozen, Slug
 from tenants.book import problems
 
 if TYPE_CHECKING:

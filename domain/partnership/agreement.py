@@ -9,11 +9,12 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf, bounds, plus
-from domain.decider import Code, Context, Duration, Ordinal, Slug
+from domain.decider import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Agreement, Partnership, PartnershipEvent, finished
-from domain.programme import FiscalYear, Form, Yen
+from domain.rules import Form
 from domain.text import PartyId, Text
+from domain.values import Code, Duration, FiscalYear, Ordinal, Slug, Yen
 from domain.vocabulary import (
     EARLY,
     ENDED,

@@ -8,10 +8,10 @@ from pydantic import Field, StringConstraints
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Code, Context, Count, Duration, Frozen, Ordinal, Slug
+from domain.decider import Context
 from domain.partnership.state import Partnership, PartnershipEvent, finished
-from domain.programme import FiscalYear, Yen
 from domain.text import Note, PartyId, PersonalText, Text
+from domain.values import Code, Count, Duration, FiscalYear, Frozen, Ordinal, Slug, Yen
 from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Code, Context, Count, Duration, Frozen, Slug
+from domain.decider import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Partnership, PartnershipEvent
-from domain.programme import FiscalYear, Form, Yen
+from domain.rules import Form
 from domain.text import PartyId, Text
+from domain.values import Code, Count, Duration, FiscalYear, Frozen, Slug, Yen
 from domain.vocabulary import EARLY, ENDED, IN_FORCE, OPEN, CityRole, Status
 
 if TYPE_CHECKING:

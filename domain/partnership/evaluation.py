@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from domain.decider import Code, Count, Event, Frozen, Ordinal
+from domain.decider import Event
 from domain.partnership.consultation import given
 from domain.partnership.state import PartnershipEvent
 from domain.text import PartyId, Text
+from domain.values import Code, Count, Frozen, Ordinal
 from domain.vocabulary import EARLY, ENDED, IN_FORCE, TRYING, Status
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from domain import errors
-from domain.decider import Code, Context, Count, Ordinal
+from domain.decider import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Partnership, PartnershipEvent, Submission
-from domain.programme import Yen
 from domain.text import PartyId, Text
+from domain.values import Code, Count, Ordinal, Yen
 from domain.vocabulary import (
     EARLY,
     REFUSED,

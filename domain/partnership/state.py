@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from domain import errors
-from domain.decider import Code, Context, Count, Event, Frozen, State
+from domain.decider import Context, Event, State
 from domain.text import Disclosed, PartyId, Visibility
+from domain.values import Code, Count, Frozen
 from domain.vocabulary import KNOWN, CityRole, Origin, PartyKind, RejectionCode, Status, SubmissionKind
 
 if TYPE_CHECKING:

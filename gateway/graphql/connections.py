@@ -10,12 +10,22 @@ from uuid import UUID
 import strawberry
 from graphql import GraphQLError
 
-from domain.city import Source as SourceRow
 from domain.vocabulary import CityRole, FormCode, Origin, Status
 from gateway import reading
-from gateway.events import part_in_clear
+from gateway.events import in_clear
 from gateway.graphql.loaders import Asking, Together
-from gateway.graphql.nodes import Anomaly, Info, Node, Party, Programme, Source, TimelineEvent, about, global_id
+from gateway.graphql.nodes import (
+    Anomaly,
+    Info,
+    Node,
+    Party,
+    Programme,
+    Source,
+    TimelineEvent,
+    about,
+    answers,
+    global_id,
+)
 from gateway.reading import Place, Stream, Wanted, cursor_of
 from projections.cities import CITIES
 from projections.partnerships import PARTNERSHIPS
@@ -109,10 +119,10 @@ class City(Node):
     population: int | None = strawberry.field(description=_CITY["population"])
     compiled: bool = strawberry.field(description=_CITY["compiled"])
 
-    @strawberry.field(description="The publications that its record was taken from.")
+    @answers("The publications that its record was taken from.")
     def sources(self) -> list[Source]:
         """Its sources."""
-        clear = [part_in_clear(SourceRow, source, self.row.texts) for source in self.row.sources]
+        clear = [in_clear("SourceRegistered", source, self.row.texts) for source in self.row.sources]
         return [
             Source(
                 source=source["source"],
@@ -124,15 +134,16 @@ class City(Node):
             for source in clear
         ]
 
-    @strawberry.field(description="Its programmes (制度).")
+    @answers("Its programmes (制度).")
     def programmes(self, info: Info) -> list[Programme]:
         """Its programmes."""
         return info.context.spend(self.among.programmes.of(self.row.tenant))
 
-    @strawberry.field(description="Its partnerships, by number.")
+    @answers("Its partnerships, by number.")
     def partnerships(
         self,
         info: Info,
+        *,
         status: StatusFilter = None,
         form: FormFilter = None,
         text: TextFilter = None,
@@ -189,28 +200,28 @@ class Partnership(Node):
     ended: str | None = strawberry.field(description=_PARTNERSHIP["ended"])
     version: int = strawberry.field(description=_PARTNERSHIP["version"])
 
-    @strawberry.field(description=_PARTNERSHIP["anomalies"])
+    @answers(_PARTNERSHIP["anomalies"])
     def anomalies(self) -> list[Anomaly]:
         """Broken rules."""
         return [Anomaly.of(rule) for rule in self.row.anomalies]
 
-    @strawberry.field(description="The city that records it.")
+    @answers("The city that records it.")
     def city(self) -> City:
         """Its city."""
         return self.among.cities.of(self.row.tenant)
 
-    @strawberry.field(description=_PARTNERSHIP["programme"])
+    @answers(_PARTNERSHIP["programme"])
     def programme(self) -> Programme | None:
         """Its programme."""
         programmes = self.among.cities.of(self.row.tenant).among.programmes.of(self.row.tenant)
         return next((each for each in programmes if each.slug == self.row.programme), None)
 
-    @strawberry.field(description="Who takes part.")
+    @answers("Who takes part.")
     def parties(self, info: Info) -> list[Party]:
         """Its parties in their order."""
         return [Party.of(row) for row in info.context.spend(self.among.parties.of(self.row.stream))]
 
-    @strawberry.field(description="What happened, in its place.")
+    @answers("What happened, in its place.")
     def timeline(self, info: Info) -> list[TimelineEvent]:
         """Its events in order."""
         return [TimelineEvent.of(row) for row in info.context.spend(self.among.timelines.of(self.row.stream))]
@@ -293,7 +304,7 @@ class PartnershipConnection:
     page_info: PageInfo = strawberry.field(description="Where this page stands.")
     total: strawberry.Private[Callable[[], int]]
 
-    @strawberry.field(description="How many there are on all pages.")
+    @answers("How many there are on all pages.")
     def total_count(self) -> int:
         """Counted when asked for."""
         return self.total()

@@ -41,7 +41,8 @@ class Together(Generic[_Asked, _Found]):
 class Asking:
     """The context of one request. The snapshot is taken with the first question: introspection needs no database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, operation: str | None = None) -> None:
+        self.operation = operation
         self._database = database
         self._open = ExitStack()
         self._connection: Connection | None = None

@@ -15,9 +15,9 @@ import psycopg
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from graphql import GraphQLError
-from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from gateway.graphql import ide
 from gateway.graphql.loaders import Asking
 from gateway.graphql.schema import SCHEMA
 from gateway.problems import RETRY_AFTER, Problem
@@ -35,12 +35,6 @@ LONGEST_BODY = 100_000
 
 _JSON = "application/json"
 _GRAPHQL = "application/graphql-response+json"
-_IDE = get_graphql_ide_html("graphiql")
-# GraphiQL comes from a content delivery network, pinned by hashes of its files; nothing else on the site does.
-_IDE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' https://unpkg.com; style-src 'unsafe-inline' https://unpkg.com; "
-    "img-src 'self' data:; font-src data: https://unpkg.com; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ def graphql(database: Database) -> APIRouter:
 
     def get(request: Request) -> Response:
         if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_IDE, headers={"Content-Security-Policy": _IDE_POLICY, "Vary": "Accept"})
+            return HTMLResponse(ide.PAGE, headers={"Content-Security-Policy": ide.POLICY, "Vary": "Accept"})
         return _answer(database, request, _from_query(request))
 
     def post(request: Request, body: _Body) -> Response:
@@ -126,7 +120,7 @@ def _answer(database: Database, request: Request, asked: _Asked | str) -> Respon
     if isinstance(asked, str):
         return _response({"errors": [{"message": asked}]}, 400, newer=newer)
     try:
-        with Asking(database) as asking:
+        with Asking(database, operation=asked.operation) as asking:
             result = SCHEMA.execute_sync(
                 asked.query, variable_values=asked.variables, context_value=asking, operation_name=asked.operation
             )

@@ -32,10 +32,9 @@ _TEMPLATES = Environment(
 
 def language_of(request: Request) -> Language:
     """The reader's language: `?lang=`, else the cookie, else Accept-Language, else Japanese."""
-    for wanted in (request.query_params.get("lang"), request.cookies.get("lang")):
-        if wanted == "ja" or wanted == "en":  # noqa: PLR1714  (the type checker narrows only these)
-            return wanted
-    return _preferred(request.headers.get("accept-language", ""))
+    known: dict[str | None, Language] = {"ja": "ja", "en": "en"}
+    chosen = known.get(request.query_params.get("lang")) or known.get(request.cookies.get("lang"))
+    return chosen or _preferred(request.headers.get("accept-language", ""))
 
 
 def _preferred(header: str) -> Language:

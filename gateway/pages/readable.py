@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from domain.commands import BY_EVENT
 from domain.dates import display, fiscal_year_label
+from domain.rules import Form
 from domain.vocabulary import FormCode, LeadArea, PartyKind
 from gateway.events import Field, Kind, fields
 from gateway.pages.codes import code_label
@@ -16,7 +17,7 @@ from gateway.pages.labels import field_label
 from gateway.pages.words import counted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -38,6 +39,8 @@ _ELSEWHERE = {
     "ProgrammeDefined.rules",
     "ProgrammeRevised.rules",
     "EventCorrected.event_schema",
+    "Form.codes",
+    "Form.local",
     "FacilityEstablished.facility",
     "FacilityTransferred.facility",
 }
@@ -86,6 +89,24 @@ class Line:
     inferred: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Data as it was recorded, the public texts behind its digests, and which of its fields were derived, by path."""
+
+    data: Mapping[str, Any]
+    texts: Mapping[str, str]
+    inferred: frozenset[str] = frozenset()
+    path: str = ""
+
+    def below(self, field: str, data: Mapping[str, Any]) -> Said:
+        """A part of it."""
+        return Said(data, self.texts, self.inferred, f"{self.path}{field}.")
+
+    def is_inferred(self, field: str) -> bool:
+        """Whether the field, or the part that it belongs to, was derived and not stated."""
+        return f"{self.path}{field}" in self.inferred or self.path.rstrip(".") in self.inferred
+
+
 @dataclass(frozen=True)
 class Reader:
     """Puts data into a reader's language, with the names of a partnership's parties and a city's programmes."""
@@ -97,17 +118,11 @@ class Reader:
 
     def event(self, name: str, data: dict[str, Any], texts: Mapping[str, str]) -> tuple[Line, ...]:
         """The lines of an event of that type."""
-        return tuple(self._lines(BY_EVENT[name].event, data, texts))
+        return tuple(self._lines(BY_EVENT[name].event, Said(data, texts)))
 
-    def part(
-        self,
-        model: type[BaseModel],
-        data: dict[str, Any],
-        texts: Mapping[str, str],
-        inferred: frozenset[str] = frozenset(),
-    ) -> tuple[Line, ...]:
-        """The lines of a part, such as a programme's rules; `inferred` names the fields that were derived, by path."""
-        return tuple(self._lines(model, data, texts, inferred))
+    def part(self, model: type[BaseModel], said: Said) -> tuple[Line, ...]:
+        """The lines of a part, such as a programme's rules."""
+        return tuple(self._lines(model, said))
 
     def text(self, text: str | None) -> Words:
         """A text in its own language, or that it is not public."""
@@ -155,57 +170,35 @@ class Reader:
         words = self.text(title or slug)
         return Words(words.text, words.language, href)
 
-    def _lines(
-        self,
-        model: type[BaseModel],
-        data: dict[str, Any],
-        texts: Mapping[str, str],
-        inferred: frozenset[str] = frozenset(),
-        path: str = "",
-    ) -> Iterator[Line]:
+    def _lines(self, model: type[BaseModel], said: Said) -> Iterator[Line]:
         heading = _HEADINGS.get(model.__name__)
         for each in fields(model):
-            value = data.get(each.name)
-            place = f"{path}{each.name}"
-            derived = place in inferred or path.rstrip(".") in inferred
+            value = said.data.get(each.name)
+            derived = said.is_inferred(each.name)
             if each.name == heading or f"{model.__name__}.{each.name}" in _ELSEWHERE:
                 continue
             if value in (None, [], {}) or (value == each.default and not derived):
                 continue
-            values = tuple(
-                self._value(model, each, one, data, texts, inferred, f"{place}.")
-                for one in (value if isinstance(value, list) else [value])
-            )
+            ones = value if isinstance(value, list) else [value]
+            values = (self._value(each, one, said) for one in ones)
             shown = tuple(one for one in values if not isinstance(one, Group) or one.heading or one.lines)
             if shown:
                 yield Line(each.name, field_label(model.__name__, each.name, self.language), shown, derived)
 
-    def _value(
-        self,
-        model: type[BaseModel],
-        declared: Field,
-        value: Any,
-        data: dict[str, Any],
-        texts: Mapping[str, str],
-        inferred: frozenset[str],
-        path: str,
-    ) -> Words | Group:
-        match declared.kind:
-            case Kind.TEXT:
-                return self.text(texts.get(value))
-            case Kind.PARTY:
-                return self.party(value)
-            case Kind.DATE:
-                return self.date(value)
-            case Kind.DURATION:
-                return Words(duration(value, self.language))
-            case Kind.PART if declared.part is not None:
-                return self._group(declared.part, value, texts, inferred, path)
-            case Kind.EVENT:
-                return Group(None, tuple(self.event(data["event"], value, texts)))
-            case Kind.CODE if isinstance(value, str):
-                return self._code(declared, value)
-        return self._plain(declared.name, value)
+    def _value(self, declared: Field, value: Any, said: Said) -> Words | Group:
+        if declared.kind is Kind.PART and declared.part is not None:
+            return self._group(declared.part, said.below(declared.name, value))
+        if declared.kind is Kind.EVENT:
+            return Group(None, self.event(said.data["event"], value, said.texts))
+        if declared.kind is Kind.CODE and isinstance(value, str):
+            return self._code(declared, value)
+        said_as = {
+            Kind.TEXT: lambda: self.text(said.texts.get(value)),
+            Kind.PARTY: lambda: self.party(value),
+            Kind.DATE: lambda: self.date(value),
+            Kind.DURATION: lambda: Words(duration(value, self.language)),
+        }.get(declared.kind)
+        return said_as() if said_as else self._plain(declared.name, value)
 
     def _code(self, declared: Field, value: str) -> Words:
         if declared.name in {"cases", "number"}:
@@ -214,78 +207,76 @@ class Reader:
             return self.code("lead_area", value, LeadArea)
         return self.code(declared.name, value, declared.vocabulary)
 
-    def _group(
-        self,
-        part: type[BaseModel],
-        data: dict[str, Any],
-        texts: Mapping[str, str],
-        inferred: frozenset[str],
-        path: str,
-    ) -> Words | Group:
-        match part.__name__:
-            case "Form":
-                return self._form(part, data, texts)
-            case "FeeLine":
-                when = f" ({self.text(texts.get(data['when'])).text})" if data.get("when") else ""
-                return Words(f"{duration(data['unit'], self.language)} {self._yen(data['yen'])}{when}")
-            case "Indicator":
-                amount = data.get("value")
-                said = [self.code("direction", data["direction"]).text] if data.get("direction") else []
-                said += [f"{amount:,}"] if amount is not None else []
-                label = self.code("code", data["code"])
-                return Words(f"{label.text}: {' '.join(said)}", unlabelled=label.unlabelled)
-            case "Sector":
-                return self._sector(data)
-            case "Measure":
-                local = self.text(texts.get(data["local"]))
-                label = self.code("code", data["code"])
-                said = say("form_as", self.language, local=f"{data['no']}. {local.text}", common=label.text)
-                return Words(said, local.language, unlabelled=label.unlabelled)
+    def _group(self, part: type[BaseModel], said: Said) -> Words | Group:
+        in_a_line = {
+            "FeeLine": self._fee,
+            "Indicator": self._indicator,
+            "Measure": self._measure,
+            "Sector": self._sector,
+        }.get(part.__name__)
+        if in_a_line is not None:
+            return in_a_line(said)
+        lines = tuple(self._lines(part, said))
+        if part is Form:
+            named = self._form(said)
+            return Group(named, lines) if lines else named
         heading = _HEADINGS.get(part.__name__)
-        lines = tuple(self._lines(part, data, texts, inferred, path))
-        if heading is None or data.get(heading) is None:
+        if heading is None or said.data.get(heading) is None:
             return Group(None, lines)
         declared = next(each for each in fields(part) if each.name == heading)
-        named = self._value(part, declared, data[heading], data, texts, inferred, path)
-        if not lines and isinstance(named, Words):
-            return named
-        return Group(named if isinstance(named, Words) else None, lines)
-
-    def _form(self, part: type[BaseModel], data: dict[str, Any], texts: Mapping[str, str]) -> Words | Group:
-        common = say("comma", self.language).join(FormCode(code).label(self.language) for code in data["codes"])
-        local = self.text(texts.get(data["local"])) if data.get("local") else None
-        if local is None or local.text == common:
-            named = Words(common)
-        else:
-            named = Words(say("form_as", self.language, local=local.text, common=common), local.language)
-        rest = {name: value for name, value in data.items() if name not in {"codes", "local"}}
-        lines = tuple(self._lines(part, rest, texts))
+        found = self._value(declared, said.data[heading], said)
+        named = found if isinstance(found, Words) else Words("")
         return Group(named, lines) if lines else named
 
-    def _sector(self, data: dict[str, Any]) -> Words:
-        label = self.code("sector", data["sector"])
-        people = say("people", self.language, n=data["people"])
-        bodies = say("bodies", self.language, n=data["bodies"]) if data.get("bodies") is not None else ""
-        return Words(f"{label.text}: {bodies}{people}", unlabelled=label.unlabelled)
+    def _form(self, said: Said) -> Words:
+        common = say("comma", self.language).join(FormCode(code).label(self.language) for code in said.data["codes"])
+        local = self.text(said.texts.get(said.data["local"])) if said.data.get("local") else None
+        if local is None or local.text == common:
+            return Words(common)
+        return Words(say("form_as", self.language, local=local.text, common=common), local.language)
+
+    def _fee(self, said: Said) -> Words:
+        when = self.text(said.texts.get(said.data["when"])) if said.data.get("when") else None
+        condition = f" ({when.text})" if when else ""
+        return Words(f"{duration(said.data['unit'], self.language)} {self._yen(said.data['yen'])}{condition}")
+
+    def _indicator(self, said: Said) -> Words:
+        label = self.code("code", said.data["code"])
+        amounts = [self.code("direction", said.data["direction"]).text] if said.data.get("direction") else []
+        amounts += [f"{said.data['value']:,}"] if said.data.get("value") is not None else []
+        return Words(f"{label.text}: {' '.join(amounts)}", unlabelled=label.unlabelled)
+
+    def _measure(self, said: Said) -> Words:
+        local, label = self.text(said.texts.get(said.data["local"])), self.code("code", said.data["code"])
+        numbered = f"{said.data['no']}. {local.text}"
+        text = say("form_as", self.language, local=numbered, common=label.text)
+        return Words(text, local.language, unlabelled=label.unlabelled)
+
+    def _sector(self, said: Said) -> Words:
+        label = self.code("sector", said.data["sector"])
+        people = say("people", self.language, n=said.data["people"])
+        bodies = said.data.get("bodies")
+        counted_bodies = say("bodies", self.language, n=bodies) if bodies is not None else ""
+        return Words(f"{label.text}: {counted_bodies}{people}", unlabelled=label.unlabelled)
 
     def _plain(self, name: str, value: Any) -> Words:
+        """A value that is neither a text nor a code, by the name of its field."""
         if isinstance(value, bool):
             return Words(say("yes" if value else "no", self.language))
-        if name in {"programme", "grants"}:
-            return self.programme(str(value))
-        if name == "fiscal_year":
-            return Words(fiscal_year_label(value, self.language))
-        if name in {"yen", "grant_yen", "budget_yen", "max_yen"}:
-            return Words(self._yen(value))
-        if name == "basis_points":
-            return Words(f"{value / 100:g} %")
-        if name == "source":
-            return Words(str(value), href=f"/cities/{quote(self.city)}#source-{quote(str(value))}")
-        if name == "event":
-            return Words(BY_EVENT[value].ja if self.language == "ja" else BY_EVENT[value].en)
-        if isinstance(value, int):
-            return Words(counted(name, value, self.language))
-        return Words(str(value))
+        named: dict[str, Callable[[Any], Words]] = {
+            "programme": self.programme,
+            "grants": self.programme,
+            "fiscal_year": lambda year: Words(fiscal_year_label(year, self.language)),
+            "yen": lambda yen: Words(self._yen(yen)),
+            "grant_yen": lambda yen: Words(self._yen(yen)),
+            "budget_yen": lambda yen: Words(self._yen(yen)),
+            "max_yen": lambda yen: Words(self._yen(yen)),
+            "basis_points": lambda points: Words(f"{points / 100:g} %"),
+            "event": lambda name: Words(BY_EVENT[name].ja if self.language == "ja" else BY_EVENT[name].en),
+        }
+        if name in named:
+            return named[name](value)
+        return Words(counted(name, value, self.language) if isinstance(value, int) else str(value))
 
     def _yen(self, yen: int) -> str:
         return f"{yen:,}円" if self.language == "ja" else f"¥{yen:,}"

@@ -8,7 +8,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
 from domain.commands import BY_EVENT
-from domain.programme import Rules
+from domain.rules import Rules
 from domain.vocabulary import (
     EARLY,
     ENDED,
@@ -23,15 +23,16 @@ from domain.vocabulary import (
     PartyKind,
     Status,
 )
-from gateway.pages.readable import Line, Reader, Words
+from gateway.pages.readable import Line, Reader, Said, Words
 from gateway.pages.words import say
 from gateway.refusals import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from typing import Any
 
+    from domain.vocabulary import Labelled
     from gateway.pages.labels import Language
     from gateway.reading import City, Entry, Partnership, Party
 
@@ -148,7 +149,7 @@ def told(reader: Reader, entry: Entry, sources: Mapping[str, int]) -> Told:
             for rule in entry.breaks
         ),
         corrected_by=entry.corrected_by,
-        source=(entry.source, sources[entry.source]) if entry.source in sources else None,
+        source=(entry.source, sources[entry.source]) if entry.source and entry.source in sources else None,
         mode=say(f"mode_{entry.mode}", language),
         position=entry.position,
         recorded=recorded(entry.recorded_at, language),
@@ -184,7 +185,7 @@ def rule_lines(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str
     """A rule set in readable lines; those that were derived and not stated are marked."""
     inferred = frozenset(path for each in rules.get("inferred", ()) for path in each.get("rules", ()))
     shown = {name: value for name, value in rules.items() if name != "inferred"}
-    return reader.part(Rules, shown, texts, inferred)
+    return reader.part(Rules, Said(shown, texts, inferred))
 
 
 def rule_notes(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[Words, ...]:
@@ -238,40 +239,33 @@ def _shows_translation(partnership: Partnership, language: Language) -> bool:
     return partnership.title_translated == (language if own else other)
 
 
-def _facts(reader: Reader, partnership: Partnership, objective: Words | None) -> Iterable[tuple[str, Words]]:
+def _facts(reader: Reader, partnership: Partnership, objective: Words | None) -> Iterator[tuple[str, Words]]:
     language = reader.language
-    if objective is not None:
-        yield "objective", objective
-    if partnership.kind:
-        yield "kind", reader.code("kind", partnership.kind)
-    if partnership.field:
-        yield "field", reader.code("field", partnership.field)
-    if partnership.has_place:
-        yield "place", reader.text(partnership.place)
-    if partnership.origin:
-        yield "origin", reader.code("origin", partnership.origin, Origin)
-    if partnership.city_role:
-        yield "city_role", reader.code("city_role", partnership.city_role, CityRole)
-    if partnership.lead_area:
-        known = LeadArea if partnership.lead_area in set(LeadArea) else None
-        yield "lead_area", reader.code("lead_area", partnership.lead_area, known)
-    if partnership.joint:
-        yield "joint", Words(say("joint_text", language))
-    if partnership.forms:
-        labels = (FormCode(form).label(language) for form in partnership.forms)
-        yield "forms", Words(say("comma", language).join(labels))
+    codes: list[tuple[str, str | None, type[Labelled] | None]] = [
+        ("kind", partnership.kind, None),
+        ("field", partnership.field, None),
+        ("origin", partnership.origin, Origin),
+        ("city_role", partnership.city_role, CityRole),
+        ("lead_area", partnership.lead_area, LeadArea if partnership.lead_area in set(LeadArea) else None),
+    ]
     numbers = {
         "count_submissions": partnership.submissions,
         "count_rejections": partnership.rejections,
         "count_renewals": partnership.renewals,
     }
-    if any(numbers.values()):
-        said = [say(key, language, n=n) for key, n in numbers.items() if n]
-        yield "counts", Words(say("comma", language).join(said))
-    if partnership.agreed:
-        yield "agreed", reader.date(partnership.agreed)
-    if partnership.ended:
-        yield "ended", reader.date(partnership.ended)
+    counts = [say(key, language, n=n) for key, n in numbers.items() if n]
+    forms = [FormCode(form).label(language) for form in partnership.forms]
+    lines: list[tuple[str, Words | None]] = [
+        ("objective", objective),
+        ("place", reader.text(partnership.place) if partnership.has_place else None),
+        *((key, reader.code(key, code, vocabulary) if code else None) for key, code, vocabulary in codes),
+        ("joint", Words(say("joint_text", language)) if partnership.joint else None),
+        ("forms", Words(say("comma", language).join(forms)) if forms else None),
+        ("counts", Words(say("comma", language).join(counts)) if counts else None),
+        ("agreed", reader.date(partnership.agreed) if partnership.agreed else None),
+        ("ended", reader.date(partnership.ended) if partnership.ended else None),
+    ]
+    return ((key, said) for key, said in lines if said is not None)
 
 
 def numbered(city: City) -> dict[str, int]:

@@ -45,15 +45,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "recorded_as": (
         "資料に書かれていない日付・数・名前は補っていません。資料から導いたことには「推定」と示し、根拠を添えています。",
-        "Dates, numbers and names that the sources do not state are not filled in. What was derived from them is marked "
-        "“inferred”, with its grounds.",
+        "What the sources do not state is left open. What was derived from them is marked “inferred”, with grounds.",
     ),
     "home_title": ("市民と市の協働の記録", "Partnerships between citizens and their city"),
     "home_lead": (
-        "市民や団体と市が力を合わせて取り組む「協働」が、どのように始まり、話し合われ、決まり、続き、終わったのか。"
-        "その経過を、出来事ごとに記録しています。",
-        "How citizens, groups and their city came to work together, what they discussed and decided, how it went on and "
-        "how it ended: recorded event by event.",
+        "市民や団体と市が力を合わせる「協働」が、どう始まり、話し合われ、決まり、続き、終わったのかを、出来事ごとに記録しています。",
+        "How citizens and their city came to work together, what they decided, how it went on and how it ended.",
     ),
     "home_how": (
         "一度記録した出来事は書き換えません。誤りは、訂正の記録を加えて直します。",
@@ -137,7 +134,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "anomalies": ("手続きについての注記", "Notes on procedure"),
     "anomalies_lead": (
         "資料から入力した出来事のうち、制度や手続の決まりと合わないものです。実際に起きたこととして、そのまま記録しています。",
-        "Events taken from publications that do not fit the rules of procedure. They are recorded because they happened.",
+        "Events from publications that do not fit the rules of procedure: recorded because they happened.",
     ),
     "anomaly": ("決まりとの相違", "Breaks a rule"),
     "timeline": ("これまでの経過", "What happened"),

@@ -1,10 +1,9 @@
-"""Made-up cities with plausible partnerships, entered through the product's ordinary commands; seeded, so repeatable."""
+"""Made-up cities with plausible partnerships, entered by the product's ordinary commands; seeded, so repeatable."""
 
 from __future__ import annotations
 
 import random
 import shutil
-import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
@@ -21,17 +20,32 @@ from tenants.registry import register
 from tests.benchmarks.measure import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from uuid import UUID
 
 CITIES = 8
 _AT_ONCE = 25  # partnerships whose lives overlap, entered in one append
+_EVENTS_EACH = 22  # about, on average
 _PROGRAMMES = Path(tenants.__file__).parent / "okayama" / "programmes"
-_WORDS = "子育て 高齢者 見守り 防災 公園 里山 清掃 多文化 交流 学習 支援 居場所 商店街 歴史 散策 花壇 食堂 音楽 図書 川".split()
-_KINDS = "NPO CITIZEN_GROUP NEIGHBOURHOOD_ASSOCIATION COMPANY UNIVERSITY VOLUNTEERS".split()
-_FIELDS = "WELFARE CHILDREN ENVIRONMENT CULTURE DISASTER EDUCATION".split()
-_FORMS = "COMMISSION SUBSIDY CO_HOSTING COOPERATION VENUE".split()
-_REASONS = "OBJECTIVES_UNCLEAR ROLES_UNCLEAR BUDGET_UNSOUND CAPACITY INFEASIBLE".split()
+_WORDS = (
+    "子育て",
+    "高齢者",
+    "見守り",
+    "防災",
+    "公園",
+    "里山",
+    "清掃",
+    "多文化",
+    "交流",
+    "学習",
+    "居場所",
+    "商店街",
+    "花壇",
+)
+_KINDS = ("NPO", "CITIZEN_GROUP", "NEIGHBOURHOOD_ASSOCIATION", "COMPANY", "UNIVERSITY", "VOLUNTEERS")
+_FIELDS = ("WELFARE", "CHILDREN", "ENVIRONMENT", "CULTURE", "DISASTER", "EDUCATION")
+_FORMS = ("COMMISSION", "SUBSIDY", "CO_HOSTING", "COOPERATION", "VENUE")
+_REASONS = ("OBJECTIVES_UNCLEAR", "ROLES_UNCLEAR", "BUDGET_UNSOUND", "CAPACITY", "INFEASIBLE")
 
 
 def record(owner_url: str, keys_folder: Path, events: int) -> int:
@@ -52,16 +66,17 @@ def _city(work: tuple[str, Path, int, int]) -> int:
         keys = CityKeys(keys_folder)
         city, _ = register(database, keys, _folder(keys_folder.parent, number))
         book = Book(database, keys, city.tenant_id)
-        chance = random.Random(number)  # noqa: S311
+        chance = random.Random(number)
         entered, first = 0, 1
+        at_once = max(1, min(_AT_ONCE, wanted // _EVENTS_EACH))
         while entered < wanted:
             plan = book.plan()
-            lives = [_Life(chance, book.stream("partnership", f"P{first + at}"), first + at) for at in range(_AT_ONCE)]
+            lives = [_Life(chance, book.stream("partnership", f"P{first + at}"), first + at) for at in range(at_once)]
             steps = ((day, life.stream, request) for life in lives for day, request in life.steps())
             for _, stream, request in sorted(steps, key=lambda step: step[0]):
                 plan.add(stream, request)
             entered += len(plan)
-            first += _AT_ONCE
+            first += at_once
             plan.commit()
         return book.recorder.max_notification_id() or 0
 
@@ -95,7 +110,7 @@ class _Life:
     def _story(self) -> Iterator[Request]:
         yield from self._beginning()
         accepted = True
-        if self._chance.random() < 0.8:  # noqa: PLR2004 - the others are invited by the city
+        if self._chance.random() < 0.8:  # The others are invited by the city.
             for submission in (1, 2):
                 accepted = yield from self._proposal(submission)
                 if accepted:
@@ -109,13 +124,13 @@ class _Life:
         group, department, desk = self._parties
         parties = [
             {"party": group, "kind": self._chance.choice(_KINDS), "roles": ["PROPOSER"], "name_ja": self._text(2)},
-            {"party": department, "kind": "DEPARTMENT", "roles": ["CITY_PARTY"], "city_role": "PARTY", "name_ja": self._text(1)},
+            {"party": department, "kind": "DEPARTMENT", "roles": ["CITY_PARTY"], "name_ja": self._text(1)},
             {"party": desk, "kind": "INTERMEDIARY", "roles": ["CONVENER"], "name_ja": self._text(2)},
-        ]  # fmt: skip
+        ]
         registered = {
-            "number": f"P{self._number}", "programme": "ordinance", "title_ja": self._text(3), "title_en": f"Project {self._number}",
-            "origin": "CONSULTATION", "city_role": "PARTY", "field": self._chance.choice(_FIELDS), "place": self._text(1),
-            "objective": self._text(6), "parties": parties,
+            "number": f"P{self._number}", "programme": "ordinance", "origin": "CONSULTATION", "city_role": "PARTY",
+            "title_ja": self._text(3), "title_en": f"Project {self._number}", "field": self._chance.choice(_FIELDS),
+            "place": self._text(1), "objective": self._text(6), "parties": parties,
         }  # fmt: skip
         yield self._give("register-partnership", registered)
         yield self._give("open-consultation", {"by": group, "at": desk, "topic": self._text(4)}, "P/1")
@@ -123,7 +138,7 @@ class _Life:
             yield self._meeting()
         yield self._give("refine-objective", {"text": self._text(8), "said_by": group}, "P/1")
 
-    def _proposal(self, submission: int) -> Iterator[Request]:
+    def _proposal(self, submission: int) -> Generator[Request, None, bool]:
         proposal = {
             "submission": submission, "kind": "NEW", "proposed_by": "CITIZENS", "party": self._parties[0],
             "objective": self._text(10), "budget_yen": self._chance.randrange(50, 3000) * 1000,
@@ -132,7 +147,7 @@ class _Life:
             proposal |= {"kind": "RESUBMISSION", "answers_rejection_of": submission - 1}
         yield self._give("submit-proposal", proposal, "P/1")
         yield self._give("open-review", {"submission": submission, "panel": 5})
-        if accepted := self._chance.random() < 0.7:  # noqa: PLR2004
+        if accepted := self._chance.random() < 0.7:
             yield self._give("accept-proposal", {"submission": submission, "decided_by": self._parties[1]}, "A/mayor")
         else:
             reasons = {"codes": [self._chance.choice(_REASONS)], "public_explanation": self._text(8)}
@@ -155,7 +170,7 @@ class _Life:
             yield self._give("confirm-activity", {"by": group, "activity": self._text(4), "people": 10 + year})
             confirmed = self._count
             yield self._give("report-outcome", {"report_by": group, "text": self._text(12)}, "P/1")
-        if self._chance.random() < 0.1:  # noqa: PLR2004 - one in ten is found to hold a mistake
+        if self._chance.random() < 0.1:  # One in ten is found to hold a mistake.
             mistake = {"target": confirmed, "data": {"people": 99}, "reason": self._text(4)}
             yield self._give("correct-event", mistake, approved_by="Z/2")
         yield from self._ending()
@@ -165,7 +180,8 @@ class _Life:
             case 0:
                 yield self._give("complete-partnership", {"result": self._text(4)}, "D/1")
             case 1:
-                yield self._give("mainstream-partnership", {"funding": "ANNUAL", "basis_text": self._text(3)}, "A/mayor")
+                basis = {"funding": "ANNUAL", "basis_text": self._text(3)}
+                yield self._give("mainstream-partnership", basis, "A/mayor")
             case 2:
                 yield self._give("become-independent", {}, "P/1")
             case 3:

@@ -85,7 +85,7 @@ def rounds(count: int, sides: Mapping[str, Callable[[], float]]) -> Rates:
     """Each side once in every round, the order turned round from one to the next; what drifts meets all alike."""
     rates: Rates = {name: [] for name in sides}
     for number in range(count):
-        order = list(sides) if number % 2 == 0 else list(reversed(sides))
+        order = list(sides) if number % 2 == 0 else list(sides)[::-1]
         for name in order:
             rates[name].append(sides[name]())
         say(f"round {number + 1}/{count}: " + ", ".join(f"{name} {rates[name][-1]:,.0f}/s" for name in sides))
@@ -107,7 +107,7 @@ def server(url: str | None) -> Iterator[tuple[str, Path | None]]:
     if url is not None:
         yield url, None
         return
-    with tempfile.TemporaryDirectory(prefix="kyodo-bench-", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="kyodo-bench-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o711)
         with EmbeddedPostgres(folder / "data", say) as embedded:

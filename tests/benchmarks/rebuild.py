@@ -40,9 +40,7 @@ def measure(url: str, plan: Plan) -> list[Result]:
             began = time.perf_counter()
             return rebuild(owner_url, keys_folder, processes=PROCESSES) / (time.perf_counter() - began)
 
-        rates = rounds(
-            plan.rounds, {"ours": ours, "runner": lambda: runner.events_per_second(owner_url, plan.seconds)}
-        )
+        rates = rounds(plan.rounds, {"ours": ours, "runner": lambda: runner.events_per_second(owner_url, plan.seconds)})
         if found := runner.differences(owner_url):
             raise AssertionError(f"the two sides wrote different rows: {'; '.join(found)}")
     return [

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they measured; how fast they ought to be depends on the machine and is not tested."""
+"""The benchmarks run and say what they measured; how fast they should be depends on the machine and is not tested."""
 
 import json
 import os

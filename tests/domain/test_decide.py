@@ -14,16 +14,8 @@ import pytest
 from domain import errors
 from domain.commands import BY_NAME, initial_state
 from domain.decider import Context, Event, History, Meta, Mode, Recorded, advance, decide, fold
-from domain.programme import (
-    AgreementRules,
-    Kind,
-    ModelYearRules,
-    Programme,
-    ProposalRules,
-    Rules,
-    TermRules,
-    TrialRules,
-)
+from domain.programme import Programme
+from domain.rules import AgreementRules, Kind, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
 from domain.text import Visibility
 from domain.vocabulary import RejectionCode, Status
 

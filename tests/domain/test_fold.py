@@ -18,7 +18,7 @@ from domain import errors
 from domain.commands import BY_EVENT, BY_NAME, initial_state, parse
 from domain.decider import Context, Event, EventRetracted, History, Meta, Mode, Recorded, advance, decide, fold
 from domain.partnership.state import Partnership, PartnershipEvent
-from domain.programme import AgreementRules, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
+from domain.rules import AgreementRules, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
 from domain.text import Visibility
 from domain.vocabulary import ENDED, Status
 

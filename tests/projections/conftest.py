@@ -1,0 +1,119 @@
+"""Cities to project: small ones made of commands, and the five shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import tenants
+from domain.decider import Mode
+from projections.worker import Worker
+from tenants.book import Book, Receipt, Request
+from tenants.cases import import_cases
+from tenants.database import Database, Role
+from tenants.disclosures import CityKeys
+from tenants.event_store import RecordedEvent, TenantRecorder
+from tenants.registry import register
+
+CITIES = Path(tenants.__file__).parent
+SLUGS = ("yamato", "higashikurume", "yokohama", "okayama", "kawasaki")
+
+
+@dataclass(frozen=True)
+class Town:
+    """A small city with its book and short ways to give commands."""
+
+    book: Book
+
+    @property
+    def id(self) -> UUID:
+        """The city's id."""
+        return self.book.tenant
+
+    def give(self, number: str, command: str, *, valid: str = "XXXX", mode: Mode = Mode.LIVE, **data: Any) -> Receipt:
+        """One command on the partnership of that number."""
+        placed_after = data.pop("placed_after", None)
+        request = Request(
+            command=command,
+            data=data,
+            valid={"edtf": valid},
+            mode=mode,
+            actor="S/officer",
+            recorded_by="S/officer",
+            approved_by="Z/second",
+            placed_after=placed_after,
+        )
+        return self.book.execute(self.book.stream("partnership", number), request)
+
+    def register(self, number: str, **data: Any) -> Receipt:
+        """A partnership of an NPO, an individual and the city."""
+        parties = [
+            {"party": "npo", "kind": "NPO", "name_ja": "保育の会"},
+            {"party": "person", "kind": "INDIVIDUAL", "name_ja": "山田花子"},
+            {"party": "city", "kind": "MUNICIPALITY", "name_ja": "町"},
+        ]
+        given = {"number": number, "programme": "partnership", "title_ja": f"保育支援{number}", "parties": parties}
+        return self.give(number, "register-partnership", **given | data)
+
+    def poison(self) -> None:
+        """Append an event of a type that no release knows, as a newer one might have."""
+        stream = self.book.stream("partnership", "poison")
+        log = TenantRecorder(self.book.database, self.id)
+        log.append([RecordedEvent(stream, 1, "SomethingNewer", b"{}")])
+
+    def stream(self, number: str) -> UUID:
+        """The id of the partnership."""
+        return self.book.stream("partnership", number)
+
+
+@pytest.fixture
+def town(database: Database, keys: CityKeys, tenant: Callable[..., UUID]) -> Callable[[], Town]:
+    """Makes a city with one programme."""
+
+    def make() -> Town:
+        city = tenant()
+        keys.create(city)
+        book = Book(database, keys, city)
+        define = Request(
+            command="define-programme",
+            data={"programme": "partnership", "title_ja": "協働の制度", "rules": {"note": "ひな形"}},
+            valid={"edtf": "2016"},
+            actor="T",
+            recorded_by="T/test",
+        )
+        book.execute(book.stream("programme", "partnership"), define)
+        return Town(book)
+
+    return make
+
+
+@pytest.fixture
+def worker(database: Database, keys: CityKeys) -> Worker:
+    return Worker(database, keys)
+
+
+@pytest.fixture
+def five_cities(database: Database, keys: CityKeys) -> dict[str, Book]:
+    """The shipped cities, registered and imported, not yet projected."""
+    books = {}
+    for slug in SLUGS:
+        city, _ = register(database, keys, CITIES / slug)
+        books[slug] = Book(database, keys, city.tenant_id)
+        import_cases(books[slug], slug, CITIES / slug / "cases.json")
+    return books
+
+
+@pytest.fixture
+def ask(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
+    """A query as the public's questions are asked: in every city at once, of read models only."""
+
+    def rows(query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with database.connection(Role.READER) as connection:
+            return connection.execute(query, values).fetchall()
+
+    return rows
