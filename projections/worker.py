@@ -86,7 +86,7 @@ class Worker:
         while not stop.is_set():
             try:
                 worked = self.catch_up()
-            except DatabaseUnavailable as gone:
+            except (DatabaseUnavailable, psycopg.OperationalError) as gone:
                 log.warning("waiting for the database: %s", gone)
                 stop.wait(1.0)
                 continue
@@ -123,15 +123,11 @@ class Worker:
             events = [read(stored) for stored in recorder.read(position, BATCH)]
             if not events:
                 return 0
-            streams = {event.stream for event in events}
-            histories = {
-                stream: _before(recorder, stream, first.version)
-                for stream in streams
-                for first in [next(event for event in events if event.stream == stream)]
-            }
+            first = {event.stream: event.version for event in reversed(events)}
+            histories = {stream: _before(recorder, stream, version) for stream, version in first.items()}
             versions = Versions(tenant, READ_MODELS)
             follow(versions, histories, events)
-            texts = public_texts(connection, self.keys, tenant, streams)
+            texts = public_texts(connection, self.keys, tenant, first)
             _close(connection, versions.closed)
             _insert(connection, versions.rows, texts)
             connection.execute(
