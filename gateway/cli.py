@@ -95,6 +95,8 @@ def say(message: str) -> None:
 def _open(*, ready: bool = True) -> Iterator[Service]:
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # The pool reports each attempt to reconnect; the worker and the pages say once what they wait for.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.getLogger("yoyo").setLevel(max(logging.WARNING, logging.getLogger().level))
     # What a process manager sends is an orderly end, as Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -280,9 +280,15 @@ def partnerships(connection: Connection, wanted: Wanted, limit: int, after: Plac
 
 
 def partnerships_of_each(
-    connection: Connection, tenants: Sequence[UUID], wanted: Wanted, limit: int, after: Place | None = None
+    connection: Connection,
+    tenants: Sequence[UUID],
+    wanted: Wanted,
+    limit: int,
+    after: Place | None = None,
+    *,
+    most: int | None = None,
 ) -> dict[UUID, list[Partnership]]:
-    """For each city its partnerships by number, at most `limit` of each, from behind `after`."""
+    """For each city its partnerships by number, at most `limit` of each and `most` in all, from behind `after`."""
     where, values = _where(wanted, after)
     statement = f"""
         SELECT {_PARTNERSHIP}
@@ -290,9 +296,10 @@ def partnerships_of_each(
                   FROM {SCHEMA}.partnership p JOIN tenant t USING (tenant_id)
                  WHERE p.tenant_id = ANY(%(tenants)s) AND {where}) p
           JOIN tenant t USING (tenant_id)
-         WHERE p.nth <= %(limit)s ORDER BY {_KEY}
+         WHERE p.nth <= %(limit)s ORDER BY {_KEY} LIMIT %(most)s
     """
-    found = _all(connection, Partnership, statement, values | {"limit": limit, "tenants": list(tenants)})
+    given = {"limit": limit, "tenants": list(tenants), "most": most}
+    found = _all(connection, Partnership, statement, values | given)
     return _grouped(tenants, found, lambda partnership: partnership.tenant)
 
 
@@ -338,24 +345,24 @@ def partnership_by_stream(connection: Connection, stream: Stream) -> Partnership
     return found[0] if found else None
 
 
-def parties(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, list[Party]]:
-    """For each partnership its parties in their order."""
+def parties(connection: Connection, streams: Sequence[Stream], *, most: int | None = None) -> dict[Stream, list[Party]]:
+    """For each partnership its parties in their order, at most `most` in all."""
     statement = f"""
         SELECT tenant_id AS tenant, partnership_id, party_id, place, kind, roles, city_role, count, invited, members,
                name_ja, name_en
           FROM {SCHEMA}.party
           JOIN unnest(%(tenants)s::uuid[], %(streams)s::uuid[]) AS asked (tenant_id, partnership_id)
          USING (tenant_id, partnership_id)
-         WHERE {_CURRENT} ORDER BY place
+         WHERE {_CURRENT} ORDER BY place LIMIT %(most)s
     """
-    found = _all(connection, Party, statement, _unzipped(streams))
+    found = _all(connection, Party, statement, _unzipped(streams) | {"most": most})
     return _grouped(streams, found, lambda party: (party.tenant, party.partnership_id))
 
 
 def timelines(
-    connection: Connection, streams: Sequence[Stream], types: Sequence[str] | None = None
+    connection: Connection, streams: Sequence[Stream], types: Sequence[str] | None = None, *, most: int | None = None
 ) -> dict[Stream, list[Entry]]:
-    """For each partnership or programme its events in their places, or those of some types only."""
+    """For each partnership or programme its events in their places, or those of some types, at most `most` in all."""
     statement = f"""
         SELECT tenant_id AS tenant, stream_id, version, place, type, position, recorded_at, mode, programme,
                programme_version, valid, earliest, latest, certainty, source, breaks, corrected_by, data,
@@ -364,8 +371,9 @@ def timelines(
           JOIN unnest(%(tenants)s::uuid[], %(streams)s::uuid[]) AS asked (tenant_id, stream_id)
          USING (tenant_id, stream_id)
          WHERE {_CURRENT} AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s)) ORDER BY place
+         LIMIT %(most)s
     """
-    found = _all(connection, Entry, statement, _unzipped(streams) | {"types": _list(types)})
+    found = _all(connection, Entry, statement, _unzipped(streams) | {"types": _list(types), "most": most})
     return _grouped(streams, found, lambda entry: (entry.tenant, entry.stream_id))
 
 

@@ -78,8 +78,9 @@ def caught_up(database: Database, tenant: UUID, *, seconds: float) -> Lag:
 class Worker:
     """Projects the logs. Several workers share the work: a city that another one holds is passed over."""
 
-    def __init__(self, database: Database, keys: CityKeys) -> None:
-        self.database, self.keys = database, keys
+    def __init__(self, database: Database, keys: CityKeys, *, batch: int = BATCH) -> None:
+        """`batch`: the most events that one transaction applies."""
+        self.database, self.keys, self.batch = database, keys, batch
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
         """Work until `stop` is set, looking for new events every `interval` seconds; outlives a lost database."""
@@ -120,7 +121,7 @@ class Worker:
             position = _claim(connection, tenant)
             if position is None:
                 return 0
-            events = [read(stored) for stored in recorder.read(position, BATCH)]
+            events = [read(stored) for stored in recorder.read(position, self.batch)]
             if not events:
                 return 0
             first = {event.stream: event.version for event in reversed(events)}

@@ -122,7 +122,9 @@ class Database:
         """An autocommit connection; a transaction left open is rolled back. Refuses with DatabaseUnavailable."""
         pool = self._pools.get(role) or self._open(role)
         try:
-            connection = pool.getconn()
+            # A restarted server ended all idle connections. The pool's own check would sleep after each one it meets.
+            while _ended(connection := pool.getconn()):
+                pool.putconn(connection)
         except PoolTimeout as error:
             raise self._explained(role) from error
         try:
@@ -184,8 +186,9 @@ class Database:
                 max_size=self._pool_size,
                 open=True,
                 configure=_configure,
-                check=_check_alive,
                 timeout=self._timeout,
+                # Attempts grow rarer while the server is away; begin anew for whoever asks next.
+                reconnect_timeout=self._timeout,
                 name=f"{role.value} of {describe(self.urls.of(role))}",
             )
             self._pools[role] = pool
@@ -245,15 +248,20 @@ def _configure(connection: Connection) -> None:
     connection.execute("SET timezone TO 'UTC'")
 
 
-def _check_alive(connection: Connection) -> None:
-    """Refuses a connection that the server has ended, without a round trip on one that it has not.
+def _ended(connection: Connection) -> bool:
+    """Whether the server has ended an idle connection, without a round trip when it has not.
 
     An idle connection has nothing to read unless the server said goodbye; only then it is asked.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
+    if not poll.poll(0):
+        return False
+    try:
         ConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def _close_pools(pools: dict[Role, ConnectionPool[Connection]]) -> None:

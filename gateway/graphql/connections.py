@@ -13,7 +13,7 @@ from graphql import GraphQLError
 from domain.vocabulary import CityRole, FormCode, Origin, Status
 from gateway import reading
 from gateway.events import in_clear
-from gateway.graphql.loaders import Asking, Together
+from gateway.graphql.loaders import FETCHED_AT_MOST, Asking, Together
 from gateway.graphql.nodes import (
     Anomaly,
     Info,
@@ -68,6 +68,13 @@ def bounds(first: int | None, after: str | None) -> tuple[int, Place | None]:
         raise GraphQLError(f"`after`: {broken}") from None
 
 
+def timelines(asking: Asking, streams: Sequence[Stream]) -> Together[Stream, list[reading.Entry]]:
+    """The timelines of several partnerships or programmes."""
+    return Together(
+        streams, lambda keys: asking.bounded(reading.timelines(asking.connection, keys, most=FETCHED_AT_MOST))
+    )
+
+
 class Cities:
     """Cities that were found together, and everything that is asked of them together."""
 
@@ -86,7 +93,9 @@ class Cities:
         """The same page of each city's partnerships."""
 
         def fetch(tenants: Sequence[UUID]) -> dict[UUID, list[Partnership]]:
-            found = reading.partnerships_of_each(self.asking.connection, tenants, which, limit, after)
+            found = self.asking.bounded(
+                reading.partnerships_of_each(self.asking.connection, tenants, which, limit, after, most=FETCHED_AT_MOST)
+            )
             nodes = iter(partnerships(self.asking, [row for tenant in tenants for row in found[tenant]]))
             return {tenant: [next(nodes) for _ in found[tenant]] for tenant in tenants}
 
@@ -102,8 +111,11 @@ class Cities:
 
     def _programmes(self, tenants: Sequence[UUID]) -> dict[UUID, list[Programme]]:
         rows = reading.programmes(self.asking.connection, tenants)
-        timelines = Together([row.stream for row in rows], lambda keys: reading.timelines(self.asking.connection, keys))
-        return {tenant: [Programme.of(row, timelines) for row in rows if row.tenant == tenant] for tenant in tenants}
+        together = timelines(self.asking, [row.stream for row in rows])
+        found: dict[UUID, list[Programme]] = {tenant: [] for tenant in tenants}
+        for row in rows:
+            found[row.tenant].append(Programme.of(row, together))
+        return found
 
 
 @strawberry.type(description="A city with its own log. Where `compiled` is true, this is not the city's own record.")
@@ -262,8 +274,10 @@ class Partnerships:
     def __init__(self, asking: Asking, rows: Sequence[reading.Partnership]) -> None:
         streams: list[Stream] = [row.stream for row in rows]
         tenants = list(dict.fromkeys(row.tenant for row in rows))
-        self.parties = Together(streams, lambda keys: reading.parties(asking.connection, keys))
-        self.timelines = Together(streams, lambda keys: reading.timelines(asking.connection, keys))
+        self.parties = Together(
+            streams, lambda keys: asking.bounded(reading.parties(asking.connection, keys, most=FETCHED_AT_MOST))
+        )
+        self.timelines = timelines(asking, streams)
         self.cities = Together(
             tenants,
             lambda keys: {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import psycopg
 from graphql import GraphQLError
 
 from gateway import reading
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 MOST_OBJECTS = 10_000
 """Objects in one answer, counted where lists are made."""
 
+FETCHED_AT_MOST = MOST_OBJECTS + 1
+"""Rows that one question fetches: one more than an answer may hold shows that it would hold too many."""
+
 _Asked = TypeVar("_Asked", bound="Hashable")
 _Found = TypeVar("_Found")
 _Many = TypeVar("_Many", bound="Collection[object]")
@@ -30,11 +34,18 @@ class Together(Generic[_Asked, _Found]):
     def __init__(self, keys: Sequence[_Asked], fetch: Callable[[Sequence[_Asked]], Mapping[_Asked, _Found]]) -> None:
         self._keys, self._fetch = keys, fetch
         self._found: Mapping[_Asked, _Found] | None = None
+        self._refused: GraphQLError | psycopg.Error | None = None
 
     def of(self, key: _Asked) -> _Found:
-        """The answer for one of the keys."""
+        """The answer for one of the keys; a question that failed is not asked again for the others."""
+        if self._refused is not None:
+            raise self._refused
         if self._found is None:
-            self._found = self._fetch(self._keys)
+            try:
+                self._found = self._fetch(self._keys)
+            except (GraphQLError, psycopg.Error) as refused:
+                self._refused = refused
+                raise
         return self._found[key]
 
 
@@ -67,8 +78,18 @@ class Asking:
         """The objects themselves, while the answer stays within its bound; refuses beyond it."""
         self._left -= len(objects)
         if self._left < 0:
-            raise GraphQLError(
-                f"The answer would hold more than {MOST_OBJECTS:,} objects. "
-                "Ask for fewer at a time with `first`, and go on with `after`."
-            )
+            raise _too_many()
         return objects
+
+    def bounded(self, found: Mapping[_Asked, _Many]) -> Mapping[_Asked, _Many]:
+        """What was fetched for several keys, unless it is more than any answer may hold."""
+        if sum(map(len, found.values())) >= FETCHED_AT_MOST:
+            raise _too_many()
+        return found
+
+
+def _too_many() -> GraphQLError:
+    return GraphQLError(
+        f"The answer would hold more than {MOST_OBJECTS:,} objects. "
+        "Ask for fewer at a time with `first`, and go on with `after`."
+    )

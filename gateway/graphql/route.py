@@ -154,7 +154,7 @@ def _cause(error: GraphQLError) -> BaseException | None:
 def _shown(error: GraphQLError, cause: BaseException | None) -> dict[str, Any]:
     """The error as the reader may see it: messages of what went wrong inside stay inside."""
     shown = dict(error.formatted)
-    if isinstance(cause, psycopg.errors.QueryCanceled):
+    if isinstance(cause, psycopg.errors.QueryCanceled | psycopg.errors.InFailedSqlTransaction):
         shown["message"] = "The answer took too long; ask for less at a time."
     elif isinstance(cause, RecursionError):
         shown["message"] = "The document is nested too deeply."

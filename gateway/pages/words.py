@@ -186,7 +186,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "not_named": ("記載なし", "not named"),
     "other_cases": ("この市のほかの事例", "Other partnerships of this city"),
     "footer": (
-        "「記録のとおり」とは、記録してから変わっていないという意味で、内容が正しいことを保証するものではありません。",
+        "この台帳が示すのは、記録してから書き換えられていないことです。内容の正しさを保証するものではありません。",
         "A record that is unchanged since it was entered is not thereby proved true.",
     ),
     "error_title": ("ページを表示できません", "This page cannot be shown"),

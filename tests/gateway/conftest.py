@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
-from starlette.testclient import TestClient
 
 from gateway.app import create_app
 from projections.worker import Worker
 from tenants.book import Book
 from tenants.cases import import_cases
-from tenants.database import Database
+from tenants.database import Database, Urls
 from tenants.disclosures import CityKeys
 from tenants.registry import register
 
@@ -41,26 +45,53 @@ def five_cities(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
         server.execute("DROP DATABASE {} WITH (FORCE)", name)
 
 
+@contextmanager
+def _serving(app: FastAPI) -> Iterator[str]:
+    """A real server on a free port of this machine; a request that comes too early waits in the socket's queue."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
 @pytest.fixture(scope="session")
-def app(five_cities: Database) -> FastAPI:
-    """The application over the five cities."""
-    return create_app(five_cities, pending_migrations=list)
+def address(five_cities: Database) -> Iterator[str]:
+    """Where the five cities are served."""
+    with _serving(create_app(five_cities, pending_migrations=list)) as where:
+        yield where
 
 
 @pytest.fixture
-def client(app: FastAPI) -> Iterator[TestClient]:
-    """A reader without cookies."""
-    with TestClient(app, follow_redirects=False) as opened:
+def client(address: str) -> Iterator[httpx.Client]:
+    """A reader without cookies and without a language of its own."""
+    with httpx.Client(base_url=address, timeout=30) as opened:
         yield opened
 
 
 @pytest.fixture
-def nowhere(five_cities: Database) -> Iterator[TestClient]:
+def serve() -> Iterator[Callable[[FastAPI], httpx.Client]]:
+    """Serves another application and returns a reader of it."""
+    with ExitStack() as stack:
+
+        def reader(app: FastAPI) -> httpx.Client:
+            where = stack.enter_context(_serving(app))
+            return stack.enter_context(httpx.Client(base_url=where, timeout=30))
+
+        yield reader
+
+
+@pytest.fixture
+def nowhere(serve: Callable[[FastAPI], httpx.Client]) -> Iterator[httpx.Client]:
     """A reader of a service whose database is gone."""
-    gone = Database(type(five_cities.urls)(*["postgresql://nobody@/nowhere?host=/nonexistent"] * 5), timeout=0.5)
-    with TestClient(create_app(gone, pending_migrations=list), raise_server_exceptions=False) as opened:
-        yield opened
-    gone.close()
+    url = "host=/nonexistent dbname=nowhere user=nobody"
+    with closing(Database(Urls(url, url, url, url, url), timeout=0.5)) as gone:
+        yield serve(create_app(gone, pending_migrations=list))
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +108,15 @@ def paths(five_cities: Database) -> list[str]:
             """
         ).fetchall()
     return sorted({path for (path,) in found})
+
+
+@pytest.fixture(scope="session")
+def pages(address: str, paths: list[str]) -> dict[tuple[str, str], str]:
+    """Every public page in both languages, by path and language."""
+    with httpx.Client(base_url=address, timeout=30, headers={"accept": "text/html"}) as reader:
+        read = {(path, each): reader.get(path, params={"lang": each}) for path in paths for each in ("ja", "en")}
+    assert {answer.status_code for answer in read.values()} == {200}
+    return {place: answer.text for place, answer in read.items()}
 
 
 @pytest.fixture(scope="session")

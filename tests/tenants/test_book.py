@@ -393,7 +393,7 @@ def test_connections_that_ended_between_two_commands_are_not_noticed(book: Book,
     with book.database.owner() as connection:
         name = connection.info.dbname
     with closing(psycopg.connect(server.superuser, autocommit=True)) as superuser:
-        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
     assert book.execute(stream, request("open-consultation", topic="保育")).first == 4
 
 

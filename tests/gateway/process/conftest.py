@@ -60,6 +60,7 @@ class Installation:
 
     folder: Path
     env: dict[str, str]
+    address: str = ""
 
     def __call__(self, *arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -160,7 +161,7 @@ def _served() -> Iterator[Installation]:
     with installed() as installation:
         demo = installation.start("demo")
         try:
-            assert demo.address
+            installation.address = demo.address
             yield installation
         finally:
             demo.stop()

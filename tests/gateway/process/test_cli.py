@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.settings import Settings
@@ -30,6 +32,20 @@ def test_the_case_file_of_the_readme_is_read_as_one(tmp_path: Path) -> None:
     path.write_text(example, encoding="utf-8")
     file, _ = load_cases(path)
     assert file.cases[0].facts[0].command == "reject-proposal"
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\$ \.venv/bin/kyodo ([^#\n]+)", README, re.MULTILINE))
+def test_the_commands_of_the_readme_run(kyodo, line: str) -> None:
+    assert kyodo(*line.split()).returncode == 0
+
+
+def test_the_query_of_the_readme_is_answered(kyodo) -> None:
+    (query,) = re.findall(r"-d '([^']+)'", README)
+    answer = httpx.post(f"{kyodo.address}/graphql", json=json.loads(query)).json()
+    assert answer["data"]["partnerships"]["totalCount"] == 21
 
 
 def test_help_names_every_command(kyodo) -> None:

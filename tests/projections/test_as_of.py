@@ -1,0 +1,208 @@
+"""As of any earlier position, the read models show what a fresh fold up to it gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json
+
+from domain.decider import History, Mode
+from domain.errors import DomainError
+from projections.catalogue import READ_MODELS, SCHEMA
+from projections.read_model import OPEN_POSITION, ReadModel
+from projections.replay import check, recorded
+from projections.worker import Worker, lags
+from tenants.book import Book, Plan, Request, history_of
+from tenants.database import Database, Role
+from tenants.disclosures import CityKeys
+
+NUMBERS = ["P1", "P2"]
+PARTIES = ["npo", "city", "person"]
+DATES = st.sampled_from(["XXXX"] * 6 + ["2003", "2004-05", "2005?", "[2003..2006]"])
+
+party = st.sampled_from(PARTIES)
+text = st.sampled_from(["保育", "緑", "まちづくり"])
+
+
+def command(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    return st.tuples(st.just(name), st.fixed_dictionaries(fields))
+
+
+COMMANDS = st.one_of(
+    command("open-consultation", topic=text),
+    command("hold-meeting", attendees=st.lists(party, max_size=2, unique=True), notes=text),
+    command("invite-party", party=party),
+    command("accept-invitation", party=party),
+    command("change-party-status", party=party, from_kind=st.just("CITIZEN_GROUP"), to_kind=st.just("NPO")),
+    command("change-party-membership", party=party, members=st.lists(party, max_size=2, unique=True)),
+    command("refine-objective", text=text),
+    command("submit-proposal", submission=st.integers(1, 2), kind=st.just("NEW"), proposed_by=st.just("CITIZENS")),
+    command("reject-proposal", submission=st.integers(1, 2), codes=st.just(["VETO"]), public_explanation=text),
+    command("accept-proposal", submission=st.integers(1, 2)),
+    command("conclude-agreement", parties=st.just(["npo", "city"]), forms=st.just([{"codes": ["SUBSIDY"], "local": "補助"}])),
+    command("renew-agreement", no=st.integers(1, 2)),
+    command("confirm-activity", activity=text, forms=st.just([{"codes": ["CO_HOSTING", "ENDORSEMENT"]}])),
+    command("file-party-statement", party=party, text=text),
+    command("note-source-discrepancy", about=st.just("DATE"), values=st.lists(text, max_size=2)),
+    command("mainstream-partnership"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command on one partnership; `back` counts from its last event to what is corrected or retracted."""
+
+    number: str
+    name: str
+    data: dict[str, Any]
+    valid: str
+    mode: Mode
+    back: int
+    after: int | None
+
+
+def steps(commands: st.SearchStrategy[tuple[str, dict[str, Any]]]) -> st.SearchStrategy[Step]:
+    return st.builds(
+        lambda named, **rest: Step(name=named[0], data=named[1], **rest),
+        commands,
+        number=st.sampled_from(NUMBERS),
+        valid=DATES,
+        mode=st.sampled_from([Mode.LIVE, Mode.LIVE, Mode.RETROACTIVE, Mode.IMPORT]),
+        back=st.integers(0, 5),
+        after=st.none() | st.integers(1, 6),
+    )
+
+
+CHANGES = st.one_of(
+    command("retract-event", reason=text),
+    command("correct-event", reason=text, data=st.just({"valid": {"edtf": "2004", "label": "平成16年"}})),
+    command("correct-event", reason=text, data=st.fixed_dictionaries({}, optional={"text": text, "topic": text})),
+    command("correct-event", reason=text, data=st.just({"placed_after": 1})),
+)
+# A batch is one unit of work; between batches the worker may run, with a batch size of its own.
+STORIES = st.lists(
+    st.tuples(
+        st.lists(st.one_of(steps(COMMANDS), steps(COMMANDS), steps(CHANGES)), min_size=1, max_size=8),
+        st.sampled_from([None, 1, 3, 1000]),
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+def request(name: str, data: dict[str, Any], *, valid: str = "XXXX", mode: Mode = Mode.LIVE, after: int | None = None) -> Request:
+    return Request(
+        command=name,
+        data=data,
+        valid={"edtf": valid},
+        mode=mode,
+        actor="S/officer",
+        recorded_by="S/officer",
+        approved_by="Z/second",
+        placed_after=after,
+    )
+
+
+def begin(book: Book) -> None:
+    """Programme, open import window and two partnerships."""
+    plan = book.plan()
+    rules = {"note": "ひな形"}
+    plan.add(book.stream("programme", "partnership"), request("define-programme", {"programme": "partnership", "title_ja": "制度", "rules": rules}))
+    plan.add(book.stream("city"), request("open-import-window", {"reason": "移行", "scope": "CASES"}))
+    for number in NUMBERS:
+        parties = [{"party": party, "name_ja": party, "kind": "INDIVIDUAL" if party == "person" else None} for party in PARTIES]
+        registration = {"number": number, "programme": "partnership", "title_ja": "保育支援", "parties": parties}
+        plan.add(book.stream("partnership", number), request("register-partnership", registration))
+    plan.commit()
+
+
+def enter(plan: Plan, book: Book, step: Step) -> None:
+    """Give the command; a refusal leaves the plan as it was."""
+    stream = book.stream("partnership", step.number)
+    past = plan.history(stream)
+    assert past is not None
+    data = dict(step.data)
+    if step.name in {"retract-event", "correct-event"}:
+        data["target"] = max(1, past.version - step.back)
+    after = step.after if step.mode is not Mode.LIVE else None
+    try:
+        entered = plan.add(stream, request(step.name, data, valid=step.valid, mode=step.mode, after=after))
+    except DomainError as refused:
+        event(f"refused: {refused.code}")
+    else:
+        event(f"entered: {entered.name}{' in its place' if after else ''}")
+
+
+def shown(database: Database, city: Any, model: ReadModel) -> list[dict[str, Any]]:
+    names = model.table_columns
+    with database.tenant(Role.READER, city) as connection:
+        rows = connection.execute(
+            f"SELECT {', '.join(names)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s", (city,)  # type: ignore[arg-type]
+        ).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def structure(model: ReadModel, row: dict[str, Any]) -> tuple[Any, ...]:
+    """Key and columns, texts as their digests only."""
+    names = [column.name for column in model.key] + [column.names[0] for column in model.columns]
+    return tuple(comparable(row[name]) for name in names)
+
+
+def comparable(value: Any) -> Any:
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+
+
+def fresh(model: ReadModel, history: History) -> Iterator[tuple[Any, ...]]:
+    """The model's rows computed from one folded stream."""
+    if isinstance(history.state, model.state):
+        for key, part in model.parts(history).items():
+            values = zip(model.columns, model.row(key, part, history), strict=True)
+            yield (*key, *(comparable(from_json(v)) if column.type == "jsonb" else v for column, v in values))
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(STORIES)
+def test_as_of_any_position_equals_a_fresh_fold_up_to_it(
+    database: Database, keys: CityKeys, tenant: Callable[..., Any], story: list[tuple[list[Step], int | None]]
+) -> None:
+    city = tenant()
+    keys.create(city)
+    book = Book(database, keys, city)
+    begin(book)
+    for batch, size in story:
+        plan = book.plan()
+        for step in batch:
+            enter(plan, book, step)
+        plan.commit()
+        if size is not None:
+            Worker(database, keys, batch=size).catch_up()
+    Worker(database, keys).catch_up()
+    assert not [lag for lag in lags(database) if lag.error or lag.behind]
+
+    events = list(recorded(database, city))
+    times = {entry.position: entry.recorded_at for entry in events}
+    versions = {model.name: shown(database, city, model) for model in READ_MODELS}
+    for position in range(1, len(events) + 1):
+        streams = {entry.stream for entry in events[:position]}
+        histories = [history_of(e for e in events[:position] if e.stream == stream) for stream in streams]
+        for model in READ_MODELS:
+            as_of = [row for row in versions[model.name] if row["known_from"] <= position < row["known_until"]]
+            expected = {repr(row) for history in histories if history for row in fresh(model, history)}
+            note(f"{model.name} as of {position}")
+            assert {repr(structure(model, row)) for row in as_of} == expected
+            assert len(as_of) == len(expected)
+    for model in READ_MODELS:
+        for row in versions[model.name]:
+            assert row["recorded_from"] == times[row["known_from"]]
+            if row["known_until"] != OPEN_POSITION:
+                assert row["recorded_until"] == times[row["known_until"]]
+    assert check(database, keys, city) == []
