@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from pydantic_core import from_json
 
+from domain.decider import NEVER
 from projections.catalogue import READ_MODELS, SCHEMA
 from projections.read_model import Versions
 from projections.worker import follow
 from tenants.book import history_of, read
 from tenants.database import Role
 from tenants.disclosures import public_texts
-from tenants.event_store import TenantRecorder
+from tenants.event_store import RecordedEvent, TenantRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +50,16 @@ def recorded(database: Database, tenant: UUID, *, until: int | datetime | None =
     position = 0
     while page := recorder.read(position, _PAGE):
         for stored in page:
-            event = read(stored)
-            if until is not None and (event.position if isinstance(until, int) else event.recorded_at) > until:  # type: ignore[operator]
+            if until is not None and _is_after(stored, until):
                 return
-            yield event
+            yield read(stored)
         position = page[-1].position or position
+
+
+def _is_after(stored: RecordedEvent, until: int | datetime) -> bool:
+    if isinstance(until, int):
+        return (stored.position or 0) > until
+    return (stored.recorded_at or NEVER) > until
 
 
 def replay(database: Database, tenant: UUID, *, until: int | datetime | None = None) -> dict[UUID, History]:

@@ -15,9 +15,9 @@ from pydantic import AfterValidator
 import domain
 from domain.commands import BY_EVENT, BY_NAME, COMMANDS, command, current, initial_state, parse
 from domain.decider import Command, Event, Role, State
-from domain.values import Frozen
 from domain.errors import NotFound
 from domain.text import Disclosed
+from domain.values import Frozen
 
 EACH = pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
 

@@ -1,5 +1,7 @@
 """Given a partnership's past, when a command is given, then its event is admitted or the rule that forbids it named."""
 
+# ruff: noqa: E501  (the two tables hold one rule a line, to be read across)
+
 from __future__ import annotations
 
 import hashlib
@@ -105,9 +107,7 @@ def correction(history: History, target: int, **changes: Any) -> Fact:
     entry = next(e for e in (*history.entries, *history.recorded) if e.version == target)
     whole = entry.event.model_dump(mode="json", exclude_none=True) | changes
     whole = {name: value for name, value in whole.items() if value is not None}
-    return fact(
-        "correct-event", target=target, event=entry.name, event_schema=1, data=whole, reason="entered wrongly"
-    )
+    return fact("correct-event", target=target, event=entry.name, event_schema=1, data=whole, reason="entered wrongly")
 
 
 def retraction(target: int) -> Fact:
@@ -362,7 +362,10 @@ def test_nothing_happens_to_a_partnership_before_its_registration(mode: Mode) ->
 @MODES
 def test_nothing_happens_to_a_programme_before_its_definition(mode: Mode) -> None:
     empty = History(Programme())
-    for command in (fact("declare-coverage", coverage="UNKNOWN", of="PARTNERSHIPS", shown=0), fact("revise-programme", version=2, rules={})):
+    for command in (
+        fact("declare-coverage", coverage="UNKNOWN", of="PARTNERSHIPS", shown=0),
+        fact("revise-programme", version=2, rules={}),
+    ):
         with pytest.raises(errors.NotFound):
             when(empty, command, mode=mode, window=True)
 
@@ -410,9 +413,7 @@ def test_an_import_outside_a_window_is_refused() -> None:
 
 
 def test_an_import_keeps_every_rule_it_breaks() -> None:
-    event = when(
-        given(REGISTERED), rejected(3, codes=[]), NEEDS_REVIEW, mode=Mode.IMPORT, window=True
-    )
+    event = when(given(REGISTERED), rejected(3, codes=[]), NEEDS_REVIEW, mode=Mode.IMPORT, window=True)
     assert set(event.breaks) == {"StatusForbids", "ReasonRequired", "SubmissionNotPending", "ReviewRequired"}
 
 
@@ -466,9 +467,7 @@ def test_a_statement_needs_no_order() -> None:
         ("[2004..2007]", 2, True),
     ],
 )
-def test_a_retroactive_event_fits_between_its_neighbours_or_is_refused(
-    year: str, after: int, *, fits: bool
-) -> None:
+def test_a_retroactive_event_fits_between_its_neighbours_or_is_refused(year: str, after: int, *, fits: bool) -> None:
     history, forgotten = dated("2003", "2005"), placed(MET._replace(valid=year), after)
     if not fits:
         with pytest.raises((errors.DoesNotFit, errors.OutOfOrder)):

@@ -1,4 +1,4 @@
-"""Histories nobody thought of: whatever is admitted folds, and folding everything equals going on from the last step."""
+"""Histories nobody thought of: what is admitted folds, and folding it all equals going on from the last step."""
 
 from __future__ import annotations
 
@@ -159,8 +159,7 @@ class Story(RuleBasedStateMachine):
         state = before.state.model_copy(deep=True)
         try:
             event = decide(before, Context(rules=self.rules, import_window=True), given, draft, meta)
-        except errors.DomainError as refused:
-            assert refused.message("ja")
+        except errors.DomainError:
             assert before.state == state
             return None
         version = before.version + 1
@@ -273,8 +272,14 @@ def test_stories(story: type[Story]) -> None:
 # --- Any order ----------------------------------------------------------------------------------------------
 
 FILES = sorted((Path(__file__).parent / "stored").glob("*.json"))
-STORED = [(name, parse(name, int(schema), path.read_bytes())) for path in FILES for name, schema in [path.stem.split(".")]]
-EVENTS = [(name, event.model_copy(update={"placed_after": None})) for name, event in STORED if isinstance(event, PartnershipEvent)]
+STORED = [
+    (name, parse(name, int(schema), path.read_bytes())) for path in FILES for name, schema in [path.stem.split(".")]
+]
+EVENTS = [
+    (name, event.model_copy(update={"placed_after": None}))
+    for name, event in STORED
+    if isinstance(event, PartnershipEvent)
+]
 
 
 @settings(max_examples=60, deadline=None)

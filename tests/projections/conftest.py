@@ -35,7 +35,9 @@ class Town:
         """The city's id."""
         return self.book.tenant
 
-    def give(self, number: str, command: str, /, *, valid: str = "XXXX", mode: Mode = Mode.LIVE, **data: Any) -> Receipt:
+    def give(
+        self, number: str, command: str, /, *, valid: str = "XXXX", mode: Mode = Mode.LIVE, **data: Any
+    ) -> Receipt:
         """One command on the partnership of that number."""
         placed_after = data.pop("placed_after", None)
         request = Request(

@@ -44,7 +44,9 @@ COMMANDS = st.one_of(
     command("submit-proposal", submission=st.integers(1, 2), kind=st.just("NEW"), proposed_by=st.just("CITIZENS")),
     command("reject-proposal", submission=st.integers(1, 2), codes=st.just(["VETO"]), public_explanation=text),
     command("accept-proposal", submission=st.integers(1, 2)),
-    command("conclude-agreement", parties=st.just(["npo", "city"]), forms=st.just([{"codes": ["SUBSIDY"], "local": "補助"}])),
+    command(
+        "conclude-agreement", parties=st.just(["npo", "city"]), forms=st.just([{"codes": ["SUBSIDY"], "local": "補助"}])
+    ),
     command("renew-agreement", no=st.integers(1, 2)),
     command("confirm-activity", activity=text, forms=st.just([{"codes": ["CO_HOSTING", "ENDORSEMENT"]}])),
     command("file-party-statement", party=party, text=text),
@@ -95,7 +97,9 @@ STORIES = st.lists(
 )
 
 
-def request(name: str, data: dict[str, Any], *, valid: str = "XXXX", mode: Mode = Mode.LIVE, after: int | None = None) -> Request:
+def request(
+    name: str, data: dict[str, Any], *, valid: str = "XXXX", mode: Mode = Mode.LIVE, after: int | None = None
+) -> Request:
     return Request(
         command=name,
         data=data,
@@ -112,10 +116,15 @@ def begin(book: Book) -> None:
     """Programme, open import window and two partnerships."""
     plan = book.plan()
     rules = {"note": "ひな形"}
-    plan.add(book.stream("programme", "partnership"), request("define-programme", {"programme": "partnership", "title_ja": "制度", "rules": rules}))
+    plan.add(
+        book.stream("programme", "partnership"),
+        request("define-programme", {"programme": "partnership", "title_ja": "制度", "rules": rules}),
+    )
     plan.add(book.stream("city"), request("open-import-window", {"reason": "移行", "scope": "CASES"}))
     for number in NUMBERS:
-        parties = [{"party": party, "name_ja": party, "kind": "INDIVIDUAL" if party == "person" else None} for party in PARTIES]
+        parties = [
+            {"party": party, "name_ja": party, "kind": "INDIVIDUAL" if party == "person" else None} for party in PARTIES
+        ]
         registration = {"number": number, "programme": "partnership", "title_ja": "保育支援", "parties": parties}
         plan.add(book.stream("partnership", number), request("register-partnership", registration))
     plan.commit()
@@ -142,7 +151,8 @@ def shown(database: Database, city: Any, model: ReadModel) -> list[dict[str, Any
     names = model.table_columns
     with database.tenant(Role.READER, city) as connection:
         rows = connection.execute(
-            f"SELECT {', '.join(names)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s", (city,)  # type: ignore[arg-type]
+            f"SELECT {', '.join(names)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s",
+            (city,),  # type: ignore[arg-type]
         ).fetchall()
     return [dict(zip(names, row, strict=True)) for row in rows]
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -49,9 +50,9 @@ def test_a_rebuild_of_the_five_cities_gives_what_the_worker_gave(
     assert everything(ask) == before
     assert [(lag.behind, lag.error) for lag in lags(database)] == [(0, None)] * 5
     assert ask("SELECT count(*) FROM read_model.partnership WHERE known_until > 1000000") == [(21,)]
-    assert ask("SELECT number, anomalies FROM read_model.partnership WHERE known_until > 1000000 AND anomalies <> '{}'") == [
-        ("Y3", ["SubmissionNotPending"])
-    ]
+    assert ask(
+        "SELECT number, anomalies FROM read_model.partnership WHERE known_until > 1000000 AND anomalies <> '{}'"
+    ) == [("Y3", ["SubmissionNotPending"])]
     for book in five_cities.values():
         assert check(database, keys, book.tenant) == []
     assert schemas(database) == {"read_model"}
@@ -86,27 +87,28 @@ def test_rebuilds_during_appends_and_projection_lose_nothing_and_disturb_no_read
         here.register("P0")
     Worker(database, keys).catch_up()
 
-    def write(here: Any) -> None:
+    def until_done(step: Callable[[int], None]) -> None:
         number = 0
         while not done.is_set():
             number += 1
-            here.register(f"P{number}")
-            here.give(f"P{number}", "open-consultation", topic="保育")
+            step(number)
 
-    def work() -> None:
-        while not done.is_set():
-            Worker(database, keys, batch=3).catch_up()
+    def write(here: Any, number: int) -> None:
+        here.register(f"P{number}")
+        here.give(f"P{number}", "open-consultation", topic="保育")
 
-    def read() -> int:
-        least = 0
-        while not done.is_set():
-            ((shown,),) = ask("SELECT count(*) FROM read_model.timeline")
-            assert shown >= least, "readers never go back in time"
-            least = shown
-        return least
+    shown = [0]
+
+    def read(_: int) -> None:
+        ((found,),) = ask("SELECT count(*) FROM read_model.timeline")
+        assert found >= shown[-1], "readers never go back in time"
+        shown.append(found)
+
+    def work(_: int) -> None:
+        Worker(database, keys, batch=3).catch_up()
 
     with ThreadPoolExecutor(4) as pool:
-        running = [*(pool.submit(write, here) for here in towns), pool.submit(work), pool.submit(read)]
+        running = [pool.submit(until_done, step) for step in (*(partial(write, here) for here in towns), work, read)]
         try:
             for _ in range(3):
                 rebuild(database.urls.owner, keys.folder)

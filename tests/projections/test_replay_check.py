@@ -46,7 +46,7 @@ def alter(database: Database, city: Any, statement: str) -> None:
     ],
 )
 def test_a_row_that_was_altered_is_found(
-    here: Any, worker: Worker, database: Database, statement: str, model: str, column: str
+    here: Any, worker: Worker, database: Database, *, statement: str, model: str, column: str
 ) -> None:
     assert check(database, worker.keys, here.id) == []
     alter(database, here.id, statement)

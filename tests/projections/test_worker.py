@@ -36,7 +36,9 @@ def errors(database: Database) -> dict[Any, str | None]:
 def snapshot(ask: Ask, town: Any) -> tuple[Any, ...]:
     """Everything that is shown of a city, and how far it reaches."""
     tables = ("tracking", "programme", "partnership", "party", "timeline")
-    return tuple(ask(f"SELECT * FROM read_model.{table} WHERE tenant_id = %s ORDER BY 1, 2, 3, 4", town.id) for table in tables)
+    return tuple(
+        ask(f"SELECT * FROM read_model.{table} WHERE tenant_id = %s ORDER BY 1, 2, 3, 4", town.id) for table in tables
+    )
 
 
 @contextmanager
@@ -92,18 +94,16 @@ def test_a_worker_that_dies_within_a_batch_has_applied_nothing(
     here = town()
     fill(here)
     worker.catch_up()
-    fill(here := here, 0)
     here.give("P0", "refine-objective", text="目的")
     before = snapshot(ask, here)
-    with ThreadPoolExecutor(1) as pool:
-        # The last table that a batch writes is locked, so that it dies with everything else written.
-        with table_locked(database, "timeline") as holder:
-            running = pool.submit(worker.catch_up)
-            pids = waiting(holder)
-            with closing(psycopg.connect(server.superuser, autocommit=True)) as superuser:
-                superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", (pids,))
-            with pytest.raises(DatabaseUnavailable):
-                running.result()
+    # The last table that a batch writes is locked, so that it dies with everything else written.
+    with ThreadPoolExecutor(1) as pool, table_locked(database, "timeline") as holder:
+        running = pool.submit(worker.catch_up)
+        pids = waiting(holder)
+        with closing(psycopg.connect(server.superuser, autocommit=True)) as superuser:
+            superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", (pids,))
+        with pytest.raises(DatabaseUnavailable):
+            running.result()
     assert snapshot(ask, here) == before
     assert worker.catch_up() == 1
     assert check(database, worker.keys, here.id) == []
@@ -117,7 +117,9 @@ def test_a_batch_that_fails_within_the_database_has_applied_nothing(
     worker.catch_up()
     before = snapshot(ask, here)[1:]
     with database.owner() as owner:
-        owner.execute("ALTER TABLE read_model.timeline ADD CONSTRAINT refused CHECK (type <> 'ObjectiveRefined') NOT VALID")
+        owner.execute(
+            "ALTER TABLE read_model.timeline ADD CONSTRAINT refused CHECK (type <> 'ObjectiveRefined') NOT VALID"
+        )
     here.give("P0", "refine-objective", text="目的")
     other.register("P9")
     assert worker.catch_up() == 1
@@ -238,7 +240,9 @@ def test_a_running_worker_outlives_a_lost_database(
         with database.owner() as owner:
             name = owner.info.dbname
         with closing(psycopg.connect(server.superuser, autocommit=True)) as superuser:
-            superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
+            superuser.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
         here.give("P0", "refine-objective", text="目的")
         assert caught_up(database, here.id, seconds=20).behind == 0
         assert thread.is_alive()

@@ -264,10 +264,12 @@ def test_a_corrected_text_may_equal_a_code_of_the_event(book: Book, stream: UUID
 def test_a_correction_is_judged_by_the_programme_version_of_its_target(book: Book, stream: UUID) -> None:
     book.execute(stream, request("submit-proposal", valid="2018", submission=1, kind="NEW", proposed_by="CITIZENS"))
     book.execute(stream, request("accept-proposal", valid="2019", submission=1))
-    receipt = book.execute(stream, approved("correct-event", valid="2026", target=3, data={"note": "可"}, reason="追記"))
+    receipt = book.execute(
+        stream, approved("correct-event", valid="2026", target=3, data={"note": "可"}, reason="追記")
+    )
     assert not receipt.repeated
+    change = {"valid": {"edtf": "2021"}}
     with pytest.raises(errors.ReviewRequired):
-        change = {"valid": {"edtf": "2021"}}
         book.execute(stream, approved("correct-event", valid="2026", target=3, data=change, reason="誤記"))
 
 
@@ -376,13 +378,12 @@ def test_writers_who_make_a_key_for_the_same_subject_at_once_share_the_first_one
 def test_an_append_that_loses_the_database_says_so_and_can_be_tried_again(book: Book, server: Any) -> None:
     before, plan = stored(book), book.plan()
     plan.add(book.stream("partnership", "P1"), registration())
-    with ThreadPoolExecutor(1) as pool:
-        with appends_held_up(book) as holder:
-            running = pool.submit(plan.commit, "k-1")
-            (pid,) = wait_for_waiting(holder, 1)
-            terminate(server.superuser, [pid])
-            with pytest.raises(DatabaseUnavailable, match="terminating connection"):
-                running.result()
+    with ThreadPoolExecutor(1) as pool, appends_held_up(book) as holder:
+        running = pool.submit(plan.commit, "k-1")
+        (pid,) = wait_for_waiting(holder, 1)
+        terminate(server.superuser, [pid])
+        with pytest.raises(DatabaseUnavailable, match="terminating connection"):
+            running.result()
     assert stored(book) == before
     assert not plan.commit("k-1").repeated
     assert plan.commit("k-1").repeated

@@ -135,7 +135,7 @@ def test_an_entry_is_ascii_and_every_string_in_it_has_a_form_of_its_own(entries:
 
 
 def test_every_japanese_text_of_the_files_passes_the_door() -> None:
-    """The files hold no text that a command would let by: all of it was heard, or stands in a note that is not entered."""
+    """No text of the files is let by: all of it was heard, or stands in a note that is not entered."""
     heard_texts, notes = heard().texts, set()
     for slug in SLUGS:
         said = set(leaves(json.loads((CITIES / slug / "cases.json").read_text(encoding="utf-8"))))
