@@ -244,11 +244,11 @@ def fold(initial: Any, recorded: Iterable[Recorded]) -> History:
     return History(reduce(evolve, entries, initial), entries, recorded)
 
 
-def advance(history: History, new: Recorded, initial: Any) -> History:
+def advance(history: History, new: Recorded) -> History:
     """The history with one more event; only a correction or a retroactive event makes the stream fold again."""
     recorded = (*history.recorded, new)
     if isinstance(new.event, EventCorrected | EventRetracted) or new.event.placed_after is not None:
-        return fold(initial, recorded)
+        return fold(type(history.state)(), recorded)
     return History(evolve(history.state, new), (*history.entries, new), recorded)
 
 
@@ -338,13 +338,12 @@ def _place_of(history: History, draft: Event, name: str, meta: Meta, version: in
     if not history.recorded:
         raise errors.NotFound(what="event", name=draft.placed_after)
     new = Recorded(name, draft, meta, history.recorded[0].stream, history.version + 1, 0, NEVER)
-    initial = type(history.state)()
-    entries = advance(history, new, initial).entries
+    entries = advance(history, new).entries
     at = next(at for at, entry in enumerate(entries) if entry.version == version)
     after = entries[at].event.placed_after
     if after is not None and not any(entry.version == after < version for entry in history.entries):
         raise errors.NotFound(what="event", name=after)
-    return Place(entries[:at], entries[at + 1 :], reduce(evolve, entries[:at], initial))
+    return Place(entries[:at], entries[at + 1 :], reduce(evolve, entries[:at], type(history.state)()))
 
 
 def _judged(history: History, context: Context, draft: EventCorrected, meta: Meta) -> EventCorrected:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from domain.city import City
 from domain.programme import Programme
-from projections.read_model import Column, ReadModel
-from tenants.disclosures import digests
+from projections.read_model import Column, ReadModel, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from domain.decider import History
     from projections.read_model import Key, Parts
 
 
 def _whole(history: History) -> Parts:
     return {(history.recorded[0].stream,): history.state}
+
+
+def _state(history: History) -> Any:
+    return history.state
 
 
 def _city_row(_: Key, state: City, __: History) -> tuple[Any, ...]:
@@ -40,20 +40,13 @@ def _json(value: Any) -> str:
     return to_json(value).decode()
 
 
-def _texts(column: str) -> Callable[[dict[str, Any], Callable[[str | None], str | None]], dict[str, Any]]:
-    def derive(row: dict[str, Any], text: Callable[[str | None], str | None]) -> dict[str, Any]:
-        found = {digest: text(digest) for digest in digests(from_json(row[column]))}
-        return {"texts": Jsonb({digest: value for digest, value in found.items() if value is not None})}
-
-    return derive
-
-
 CITIES = ReadModel(
     name="city",
     description="Cities: one row each, from the city's own stream.",
     state=City,
     key=(Column("city_id", "uuid", "The city's own stream."),),
     parts=_whole,
+    source=_state,
     row=_city_row,
     columns=(
         Column("slug", "text", "The city's name in paths."),
@@ -64,7 +57,7 @@ CITIES = ReadModel(
         Column("name_ja", "text", "Name in Japanese.", text=True),
         Column("name_en", "text", "Name in English.", text=True),
     ),
-    derive=_texts("sources"),
+    derive=opened("sources"),
     derived=(Column("texts", "jsonb", "Digest → text of the public texts in sources."),),
 )
 
@@ -89,6 +82,7 @@ PROGRAMMES = ReadModel(
     state=Programme,
     key=(Column("programme_id", "uuid", "The programme's stream."),),
     parts=_whole,
+    source=_state,
     row=_programme_row,
     columns=(
         Column("slug", "text", "The programme's name in paths."),
@@ -99,6 +93,6 @@ PROGRAMMES = ReadModel(
         Column("title_ja", "text", "Title in Japanese.", text=True),
         Column("title_en", "text", "Title in English.", text=True),
     ),
-    derive=_texts("rules"),
+    derive=opened("rules"),
     derived=(Column("texts", "jsonb", "Digest → text of the public texts in rules."),),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from domain.partnership.state import Membership, Partnership
 from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from domain.decider import History
     from projections.read_model import Key, Parts
@@ -61,13 +62,15 @@ def bigrams(text: str) -> set[str]:
     return {word[at : at + 2] for word in normal(text).split() for at in range(max(len(word) - 1, 1))}
 
 
-def _search(row: dict[str, Any], text: Callable[[str | None], str | None]) -> dict[str, Any]:
+def _search(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str, list[str]]:
     digests = (row["title_ja"], row["title_en"], row["place"], row["objective"], *row["names"])
-    found = [row["number"], *filter(None, map(text, digests))]
-    return {
-        "search_text": "\n".join(map(normal, found)),
-        "bigrams": sorted({gram for each in found for gram in bigrams(each)}),
-    }
+    return _searchable((row["number"], *(texts[digest] for digest in digests if digest in texts)))
+
+
+@lru_cache(maxsize=1_024)
+def _searchable(found: tuple[str, ...]) -> tuple[str, list[str]]:
+    # Nearly every version of a partnership has the same texts as the one before.
+    return "\n".join(map(normal, found)), sorted({gram for each in found for gram in bigrams(each)})
 
 
 PARTNERSHIPS = ReadModel(
@@ -121,6 +124,10 @@ def _parties(history: History) -> Parts:
     return {(history.recorded[0].stream, known.party.party): known for known in history.state.parties}
 
 
+def _members(history: History) -> Any:
+    return history.state.parties
+
+
 def _party_row(key: Key, known: Membership, history: History) -> tuple[Any, ...]:
     party = known.party
     place = next(at for at, each in enumerate(history.state.parties, start=1) if each.party.party == key[1])
@@ -146,6 +153,7 @@ PARTIES = ReadModel(
         Column("party_id", "text", "Opaque id of the party within its city."),
     ),
     parts=_parties,
+    source=_members,
     row=_party_row,
     columns=(
         Column("place", "integer", "Its place in the list of parties, from 1."),

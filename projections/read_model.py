@@ -7,11 +7,15 @@ part of the row's structure, and the text itself, which is always as of now and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from pydantic_core import to_json
 
 from domain.decider import EventCorrected, EventRetracted
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 OPEN_POSITION = 9_223_372_036_854_775_807
 OPEN_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 VERSION_COLUMNS = ("known_from", "known_until", "recorded_from", "recorded_until")
+
+# A digest as a whole JSON string; there is nothing else to escape, so that the JSON need not be parsed to find it.
+_DIGEST = re.compile(r'"([A-Za-z0-9_-]{43})"')
 
 Key = tuple[Any, ...]
 Parts = Mapping[Key, Any]
@@ -34,7 +41,6 @@ class Column:
     type: str
     description: str
     text: bool = False
-    array: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,8 +52,9 @@ class Column:
 class ReadModel:
     """One read model. `parts` splits a stream into keyed immutable parts; `row` turns a part into the declared columns.
 
-    A part that is the same object as before has the same row, so that an event versions only what it changes. Where an
-    ordinary event only ever adds a part, `appended` names that part, so that nobody looks at the others.
+    A part that is the same object as before has the same row, so that an event versions only what it changes. While
+    `source`, from which the parts are made, is the same object, nobody looks at them; where an ordinary event only ever
+    adds a part, `appended` names that part.
     """
 
     name: str
@@ -58,11 +65,12 @@ class ReadModel:
     parts: Callable[[History], Parts]
     row: Callable[[Key, Any, History], tuple[Any, ...]]
     indexes: tuple[str, ...] = ()
-    derive: Callable[[dict[str, Any], Callable[[str | None], str | None]], dict[str, Any]] | None = None
+    derive: Callable[[dict[str, Any], Mapping[str, str]], tuple[Any, ...]] | None = None
     derived: tuple[Column, ...] = ()
+    source: Callable[[History], Any] | None = None
     appended: Callable[[History], tuple[Key, Any]] | None = None
 
-    @property
+    @cached_property
     def table_columns(self) -> tuple[str, ...]:
         """Every column of the table in order."""
         own = (name for column in (*self.columns, *self.derived) for name in column.names)
@@ -101,6 +109,16 @@ class ReadModel:
             yield f"COMMENT ON COLUMN {table}.{column.name} IS {_quote(column.description)}"
 
 
+def opened(column: str) -> Callable[[dict[str, Any], Mapping[str, str]], tuple[str]]:
+    """Derives one JSON column: digest → text of every text in a JSON column of digests that can be read now."""
+
+    def derive(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str]:
+        found = {digest: texts[digest] for digest in _DIGEST.findall(row[column]) if digest in texts}
+        return (to_json(found).decode(),)
+
+    return derive
+
+
 @dataclass(slots=True, eq=False)
 class Row:
     """One version of one row, still without its texts."""
@@ -117,17 +135,14 @@ class Row:
 
     def table_values(self, texts: Mapping[str, str]) -> tuple[Any, ...]:
         """The values of `model.table_columns`, with the texts that can be read now."""
-
-        def text(digest: str | None) -> str | None:
-            return None if digest is None else texts.get(digest)
-
-        own: list[Any] = []
-        for column, value in zip(self.model.columns, self.values, strict=True):
-            own += (value, text(value)) if column.text else (value,)
-        if self.model.derive is not None:
-            named = dict(zip((c.name for c in self.model.columns), self.values, strict=True))
-            derived = self.model.derive(named, text)
-            own += (derived[column.name] for column in self.model.derived)
+        model, own = self.model, []
+        for column, value in zip(model.columns, self.values, strict=True):
+            own.append(value)
+            if column.text:
+                own.append(None if value is None else texts.get(value))
+        if model.derive is not None:
+            named = {column.name: value for column, value in zip(model.columns, self.values, strict=True)}
+            own += model.derive(named, texts)
         return (
             self.tenant,
             *self.key,
@@ -148,16 +163,17 @@ class Versions:
     rows: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)
     _current: dict[tuple[str, Key], Row] = field(default_factory=dict)
+    _by_state: dict[type, tuple[ReadModel, ...]] = field(default_factory=dict)
 
     def follow(self, before: History | None, after: History, new: Recorded) -> None:
         """Note what one event changes. `closed` collects rows of before this run, which stand in the tables already."""
         refolded = isinstance(new.event, EventCorrected | EventRetracted) or new.event.placed_after is not None
-        for model in self.models:
-            if not isinstance(after.state, model.state):
-                continue
+        for model in self._models_of(type(after.state)):
             if model.appended is not None and not refolded:
                 key, part = model.appended(after)
                 self._open(model, key, model.row(key, part, after), new)
+                continue
+            if before is not None and model.source is not None and model.source(before) is model.source(after):
                 continue
             old = model.parts(before) if before is not None else {}
             now = model.parts(after)
@@ -172,6 +188,11 @@ class Versions:
             if before is not None:
                 for key in old.keys() - now.keys():
                     self._close(model, key, old[key], before, new)
+
+    def _models_of(self, state: type) -> tuple[ReadModel, ...]:
+        if state not in self._by_state:
+            self._by_state[state] = tuple(model for model in self.models if issubclass(state, model.state))
+        return self._by_state[state]
 
     def cut(self, position: int) -> None:
         """Forget what became known after the position."""

@@ -6,8 +6,11 @@ indexes are on; what is recorded meanwhile is caught up under the lock that batc
 
 from __future__ import annotations
 
+import gc
 import logging
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,6 +19,7 @@ from eventsourcing.persistence import PersistenceError
 from psycopg import sql
 
 from projections.catalogue import READ_MODELS, SCHEMA, fingerprint
+from projections.copying import copy_line
 from projections.read_model import Versions
 from projections.worker import SWAP_LOCK, described, follow
 from tenants.book import read
@@ -24,16 +28,18 @@ from tenants.disclosures import CityKeys, public_texts
 from tenants.event_store import TenantRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from domain.decider import History
+    from projections.read_model import ReadModel
     from tenants.database import Connection
 
 log = logging.getLogger("kyodo.rebuild")
 
 NEXT, OLD = f"{SCHEMA}_next", f"{SCHEMA}_old"
 _PAGE = 5_000
+_LINES = 200
 
 
 def is_current(owner_url: str) -> bool:
@@ -57,24 +63,14 @@ def rebuild(
         # Only one rebuild at a time: the lock is the session's, so that it outlives the transactions below.
         connection.execute("SELECT pg_advisory_lock(%s)", (SWAP_LOCK + 1,))
         _create(connection)
-        tenants = _tenants(connection)
-        shares = [tenants[at::processes] for at in range(processes)]
-        work = [(owner_url, keys_folder, share) for share in shares if share]
-        events = 0
-        if len(work) > 1:
-            with ProcessPoolExecutor(len(work), mp_context=get_context("spawn")) as pool:
-                for done in pool.map(_fill, work):
-                    events += done
-                    say(f"{events} events folded")
-        else:
-            events = sum(map(_fill, work))
-            say(f"{events} events folded")
+        events = _fill_all(owner_url, keys_folder, _tenants(connection), processes)
+        say(f"{events} events folded")
         say("making indexes")
-        _index(connection)
+        _index(owner_url, processes)
         with connection.transaction():
             # Batches hold this lock shared: from here to the commit nothing is projected into the old tables.
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SWAP_LOCK,))
-            events += _fill_into(connection, owner_url, CityKeys(keys_folder), _tenants(connection))
+            events += _catch_up(connection, owner_url, CityKeys(keys_folder))
             _protect(connection)
             connection.execute(f"DROP SCHEMA IF EXISTS {OLD} CASCADE")
             if _exists(connection, SCHEMA):
@@ -107,42 +103,76 @@ def _create(connection: Connection) -> None:
         connection.execute(f"INSERT INTO {NEXT}.built VALUES (%s, now())", (fingerprint(),))
 
 
-def _fill(work: tuple[str, Path, list[UUID]]) -> int:
-    owner_url, keys_folder, tenants = work
-    with connect(owner_url) as connection, connection.transaction():
-        return _fill_into(connection, owner_url, CityKeys(keys_folder), tenants)
+def _fill_all(owner_url: str, keys_folder: Path, tenants: list[UUID], processes: int) -> int:
+    """Fill the new tables in this process and in the others beside it; returns the number of events folded."""
+    work = (owner_url, keys_folder, tenants)
+    if processes == 1:
+        return _fill(*work)
+    with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as pool:
+        others = [pool.submit(_fill, *work) for _ in range(processes - 1)]
+        return _fill(*work) + sum(other.result() for other in others)
 
 
-def _fill_into(connection: Connection, owner_url: str, keys: CityKeys, tenants: list[UUID]) -> int:
-    """COPY the row versions of the cities that the new tables do not hold up to the end of their logs."""
-    total = 0
-    logs = Database(Urls(*[owner_url] * 5), pool_size=1)
-    for tenant in tenants:
+def _fill(owner_url: str, keys_folder: Path, tenants: list[UUID]) -> int:
+    """Fill the new tables with the cities that no other process has taken yet."""
+    with connect(owner_url) as connection, _logs(owner_url) as logs, _without_collecting():
+        # Nothing that is written here counts before the swap, whose commit makes all of it durable.
+        connection.execute("SET synchronous_commit = off")
+        return sum(
+            _fill_city(connection, logs, CityKeys(keys_folder), tenant)
+            for tenant in tenants
+            if connection.execute(
+                f"INSERT INTO {NEXT}.tracking (tenant_id, position) VALUES (%s, 0) ON CONFLICT DO NOTHING", (tenant,)
+            ).rowcount
+        )
+
+
+def _catch_up(connection: Connection, owner_url: str, keys: CityKeys) -> int:
+    """Fill in what was recorded since the tables were filled. Cities that changed are few, and are folded anew."""
+    with _logs(owner_url) as logs:
+        return sum(_fill_city(connection, logs, keys, tenant) for tenant in _tenants(connection))
+
+
+def _logs(owner_url: str) -> closing[Database]:
+    return closing(Database(Urls(*[owner_url] * 5), pool_size=1))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    # What is folded is kept until it is written; to search it for garbage over and over takes a third of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _fill_city(connection: Connection, logs: Database, keys: CityKeys, tenant: UUID) -> int:
+    """COPY the row versions of a city that has events beyond its tracking row; returns how many events these are."""
+    with connection.transaction():
         connection.execute(set_tenant(tenant))
         row = connection.execute(f"SELECT position FROM {NEXT}.tracking WHERE tenant_id = %s", (tenant,)).fetchone()
         start = row[0] if row else 0
-        if row is not None and _size(connection, tenant) == start:
-            continue
-        # A catch-up folds the city from its beginning too: cities that changed meanwhile are few.
+        if _size(connection, tenant) == start:
+            return 0
         versions, position, error = _replayed(TenantRecorder(logs, tenant, reads_as=Role.OWNER))
-        if row is not None:
-            for model in READ_MODELS:
-                connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
         texts = public_texts(connection, keys, tenant)
         for model in READ_MODELS:
+            if start:
+                connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
             columns = ", ".join(model.table_columns)
+            lines = (copy_line(row.table_values(texts)) for row in versions.rows if row.model is model)
             with connection.cursor() as cursor, cursor.copy(f"COPY {NEXT}.{model.name} ({columns}) FROM STDIN") as copy:
-                for each in versions.rows:
-                    if each.model is model:
-                        copy.write_row(each.table_values(texts))
+                while chunk := "".join(islice(lines, _LINES)):
+                    copy.write(chunk)
         connection.execute(
             f"INSERT INTO {NEXT}.tracking (tenant_id, position, error) VALUES (%s, %s, %s)"
             " ON CONFLICT (tenant_id) DO UPDATE SET position = excluded.position, error = excluded.error",
             (tenant, position, error),
         )
-        total += position - start
-    logs.close()
-    return total
+    return position - start
 
 
 def _replayed(recorder: TenantRecorder) -> tuple[Versions, int, str | None]:
@@ -168,11 +198,19 @@ def _size(connection: Connection, tenant: UUID) -> int:
     return row[0] if row else 0
 
 
-def _index(connection: Connection) -> None:
-    for model in READ_MODELS:
-        for statement in model.index_ddl(NEXT):
-            connection.execute(statement)
-        connection.execute(f"ANALYZE {NEXT}.{model.name}")
+def _index(owner_url: str, processes: int) -> None:
+    """Primary keys and indexes of every table, so many tables at a time."""
+
+    def index(model: ReadModel) -> None:
+        with connect(owner_url) as connection, connection.transaction():
+            # A small sample will do until autovacuum takes its own.
+            connection.execute("SET LOCAL default_statistics_target = 20")
+            for statement in model.index_ddl(NEXT):
+                connection.execute(statement)
+            connection.execute(f"ANALYZE {NEXT}.{model.name}")
+
+    with ThreadPoolExecutor(processes) as pool:
+        list(pool.map(index, READ_MODELS))
 
 
 def _protect(connection: Connection) -> None:

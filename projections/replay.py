@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
 from pydantic_core import from_json
 
 from domain.decider import NEVER
@@ -99,14 +98,9 @@ def _shown(connection: Connection, model: ReadModel, tenant: UUID) -> dict[Key, 
 
 def _replayed(model: ReadModel, version: Row, texts: dict[str, str]) -> tuple[Any, ...]:
     # As PostgreSQL would return them: JSON parsed.
-    types = {column.name: column.type for column in (*model.columns, *model.derived)}
-
-    def plain(name: str, value: Any) -> Any:
-        if isinstance(value, Jsonb):
-            return value.obj
-        return from_json(value) if types.get(name) == "jsonb" else value
-
-    return tuple(map(plain, model.table_columns, version.table_values(texts)))
+    json = {column.name for column in (*model.columns, *model.derived) if column.type == "jsonb"}
+    values = zip(model.table_columns, version.table_values(texts), strict=True)
+    return tuple(from_json(value) if name in json else value for name, value in values)
 
 
 def _compare(

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-from pydantic_core import from_json
-
 from domain.dates import bounds
 from domain.decider import State
-from projections.read_model import Column, ReadModel
-from tenants.disclosures import digests
+from projections.read_model import Column, ReadModel, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from domain.decider import History, Recorded
     from projections.read_model import Key, Parts
 
@@ -57,11 +51,6 @@ def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
     )
 
 
-def _texts(row: dict[str, Any], text: Callable[[str | None], str | None]) -> dict[str, Any]:
-    found = {digest: text(digest) for digest in digests(from_json(row["data"]))}
-    return {"texts": Jsonb({digest: value for digest, value in found.items() if value is not None})}
-
-
 TIMELINE = ReadModel(
     name="timeline",
     description="Timelines: one row for each event of a partnership, a programme or a city, as it now counts.",
@@ -93,7 +82,7 @@ TIMELINE = ReadModel(
         Column("label", "text", "The source's own wording of the date.", text=True),
         Column("inferred_from", "text", "What was inferred, and from what.", text=True),
     ),
-    derive=_texts,
+    derive=opened("data"),
     derived=(Column("texts", "jsonb", "Digest → text of the public texts in data that can be read now."),),
     indexes=("(position, tenant_id)",),
 )

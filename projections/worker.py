@@ -155,10 +155,7 @@ def follow(versions: Versions, histories: dict[UUID, History | None], events: It
     """Fold the events into `histories` one by one and note every row version that they make."""
     for event in events:
         before = histories.get(event.stream)
-        if before is None:
-            after = fold(initial_state(event.name), (event,))
-        else:
-            after = advance(before, event, initial_state(before.recorded[0].name))
+        after = fold(initial_state(event.name), (event,)) if before is None else advance(before, event)
         versions.follow(before, after, event)
         histories[event.stream] = after
 

@@ -74,7 +74,7 @@ def recorded(history: History, fact_: Fact, event: Event, mode: Mode = Mode.LIVE
         position=version,
         recorded_at=datetime(2026, 4, 1, tzinfo=UTC),
     )
-    return advance(history, new, type(history.state)())
+    return advance(history, new)
 
 
 def when(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from domain import errors
-from domain.commands import BY_EVENT, BY_NAME, initial_state, parse
+from domain.commands import BY_EVENT, BY_NAME, parse
 from domain.decider import Context, Event, EventRetracted, History, Meta, Mode, Recorded, advance, decide, fold
 from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import AgreementRules, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
@@ -165,7 +165,7 @@ class Story(RuleBasedStateMachine):
         version = before.version + 1
         moment = datetime(2026, 4, 1, tzinfo=UTC)
         new = Recorded(given.event_name, event, meta, UUID(int=0), version, version, moment)
-        self.history = advance(before, new, initial_state(before.recorded[0].name if before.recorded else new.name))
+        self.history = advance(before, new)
         return event
 
     @invariant()
@@ -296,6 +296,6 @@ def test_events_fold_in_any_order(events: list[tuple[tuple[str, Event], int | No
             position=version,
             recorded_at=datetime(2026, 4, 1, tzinfo=UTC),
         )
-        history = advance(history, new, Partnership())
+        history = advance(history, new)
     assert history == fold(Partnership(), history.recorded)
     assert len(history.state.anomalies) == len(events)
