@@ -24,8 +24,12 @@ def _text(value: str) -> str:
 
 
 def _array(values: list[str]) -> str:
-    if not values:
-        return "{}"
+    return _literal(*values) if values else "{}"
+
+
+@lru_cache(maxsize=4096)
+def _literal(*values: str) -> str:
+    # Version after version of a row has the same arrays, long ones among them.
     quoted = (value.replace("\\", r"\\").replace('"', r"\"") for value in values)
     return _text('{"' + '","'.join(quoted) + '"}')
 
