@@ -417,6 +417,11 @@ def test_an_import_keeps_every_rule_it_breaks() -> None:
     assert set(event.breaks) == {"StatusForbids", "ReasonRequired", "SubmissionNotPending", "ReviewRequired"}
 
 
+def test_a_decided_submission_keeps_its_outcome_whatever_is_imported_after_it() -> None:
+    state = given(REGISTERED, submitted(1), rejected(1, "VETO"), accepted(1)).state
+    assert [(known.outcome, known.codes) for known in state.submissions] == [(Status.REJECTED, ("VETO",))]
+
+
 def test_the_state_knows_where_its_anomalies_are() -> None:
     history = given(REGISTERED)
     event = when(history, renewed(1), mode=Mode.IMPORT, window=True)
