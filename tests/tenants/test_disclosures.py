@@ -8,6 +8,7 @@ import stat
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +33,7 @@ from tenants.disclosures import (
     is_digest,
     masked,
     public_texts,
+    seal,
     value_of,
 )
 
@@ -190,6 +192,20 @@ def test_a_disclosure_under_another_digest_is_refused(book: Book, database: Data
             (first, second),
         )
     with pytest.raises(DisclosureAltered, match=first):
+        texts(book)
+
+
+def test_a_text_that_was_exchanged_by_somebody_with_the_keys_is_refused(book: Book, database: Database) -> None:
+    named, stream = digest(book, "保育支援"), book.stream("partnership", "P1")
+    door = CityDoor(book.keys, book.tenant, stream)
+    door.seal("title_ja", "別の名前", Visibility.PUBLIC, None)
+    forged = replace(door.clear[0], digest=named)
+    with database.tenant(Role.APP, book.tenant) as connection:
+        (sealed,), _ = seal(connection, book.keys, book.tenant, [(0, forged)])
+    with database.owner() as owner, owner.transaction():
+        owner.execute(f"SET LOCAL kyodo.tenant = '{book.tenant}'")
+        owner.execute("UPDATE disclosure SET sealed = %s WHERE digest = %s", (sealed.sealed, named))
+    with pytest.raises(DisclosureAltered, match=named):
         texts(book)
 
 

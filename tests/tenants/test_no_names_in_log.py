@@ -19,7 +19,7 @@ from domain.vocabulary import PartyKind
 from tenants.book import Book
 from tenants.cases import import_cases, load_cases
 from tenants.database import Database, Role
-from tenants.disclosures import CityKeys
+from tenants.disclosures import CityKeys, is_digest
 from tenants.programmes import load_city, load_programmes
 from tenants.registry import register
 
@@ -89,7 +89,11 @@ def entries(database: Database, keys: CityKeys) -> list[bytes]:
         city, _ = register(database, keys, CITIES / slug)
         import_cases(Book(database, keys, city.tenant_id), slug, CITIES / slug / "cases.json")
         with database.tenant(Role.AUDITOR, city.tenant_id) as connection:
-            found += [entry for (entry,) in connection.execute("SELECT event_entry(e) FROM event e").fetchall()]
+            log = [entry for (entry,) in connection.execute("SELECT event_entry(e) FROM event e").fetchall()]
+        with database.tenant(Role.APP, city.tenant_id) as connection:
+            beside = {digest for (digest,) in connection.execute("SELECT digest FROM disclosure").fetchall()}
+        assert beside == {leaf for entry in log for leaf in leaves(json.loads(entry)) if is_digest(leaf)}
+        found += log
     return found
 
 
