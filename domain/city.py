@@ -36,6 +36,7 @@ class City(State):
     sources: tuple[Source, ...] = ()
     window: int | None = None
     windows: int = 0
+    window_compiled: bool = False
     compiled: bool = False
 
 
@@ -99,8 +100,12 @@ class SourceRegistered(CityEvent):
 
 
 class ImportWindowOpened(CityEvent):
-    """Earlier records may be entered from now on in mode IMPORT; what breaks a rule is kept as an anomaly."""
+    """Earlier records may be entered from now on in mode IMPORT; what breaks a rule is kept as an anomaly.
 
+    `compiled`: they come out of publications, so that nothing of them waits under an embargo.
+    """
+
+    second_person: ClassVar[bool] = True
     reason: Text
     scope: Code
     compiled: bool = True
@@ -111,12 +116,14 @@ class ImportWindowOpened(CityEvent):
 
     def evolve(self, state: City) -> City:
         number = state.windows + 1
-        return state.having(window=number, windows=number, compiled=state.compiled or self.compiled)
+        compiled = state.compiled or self.compiled
+        return state.having(window=number, windows=number, window_compiled=self.compiled, compiled=compiled)
 
 
 class ImportWindowClosed(CityEvent):
     """The import is over; `entered` counts the events that came in."""
 
+    second_person: ClassVar[bool] = True
     entered: Count
 
     def violations(self, state: City, context: Context) -> Iterator[errors.RuleViolated]:

@@ -87,13 +87,29 @@ class Meta(Frozen):
 
 
 class State(Frozen):
-    """What a stream's events amount to."""
+    """What a stream's events amount to; here what every kind of stream may have: anomalies, custody, requests."""
 
     anomalies: tuple[Anomaly, ...] = ()
+    attachments: tuple[str, ...] = ()
+    retention: str | None = None
+    holds: tuple[int, ...] = ()
+    holds_set: int = 0
+    disposed: bool = False
+    steward: str | None = None
+    disclosure_decisions: int = 0
+    correction_requests: tuple[CorrectionRequest, ...] = ()
+    missed: tuple[tuple[str, int], ...] = ()
 
     def having(self, **changes: Any) -> Self:
         """A copy with the changes."""
         return self.model_copy(update=changes)
+
+
+class CorrectionRequest(Frozen):
+    """A request for correction and what became of it; `granted` is None while undecided."""
+
+    asked: str
+    granted: bool | None = None
 
 
 class Anomaly(Frozen):
@@ -104,24 +120,62 @@ class Anomaly(Frozen):
     rule: str
 
 
+class Call(Frozen):
+    """A call for proposals (募集) of a programme; `closes` is its announced last day, `ended` when it was closed."""
+
+    call: str
+    opened: str
+    closes: str | None = None
+    ended: str | None = None
+    cancelled: bool = False
+
+    @property
+    def last_day(self) -> str | None:
+        """When it ended or will end (EDTF), None while that is open."""
+        return self.ended or self.closes
+
+    def takes(self, on: str) -> bool:
+        """Whether a proposal of that date (EDTF) can have come in time."""
+        if self.cancelled or not can_follow(self.opened, on):
+            return False
+        return self.last_day is None or can_follow(on, self.last_day)
+
+
+def _every_number(_: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision depends on beyond its own stream."""
+    """What a decision depends on beyond its own stream.
+
+    `rules` and `calls` are those of the programme by which it is judged, on the date of the event; `rules_of` finds the
+    rules by which an earlier event was judged; `exists` tells whether the city has a partnership of that number.
+    """
 
     rules: Rules
+    calls: tuple[Call, ...] = ()
     import_window: bool = False
     meta: Meta | None = None
+    rules_of: Callable[[Meta], Rules] | None = None
+    exists: Callable[[str], bool] = _every_number
+
+    @property
+    def is_import(self) -> bool:
+        """Whether an earlier record is entered: what its source leaves out is unknown, not wrong."""
+        return self.meta is not None and self.meta.mode is Mode.IMPORT
 
 
 class Event(Frozen):
     """A past-tense fact. Subclasses say what they need (`violations`) and what they change (`evolve`).
 
     `folds_into`: what its kind of stream amounts to, State for any kind. `in_order`: whether its date has to agree with
-    the dates of the events before and after it.
+    the dates of the events before and after it. `second_person`: whether somebody other than who records it approves.
     """
 
     folds_into: ClassVar[type[State]] = State
     in_order: ClassVar[bool] = True
+    second_person: ClassVar[bool] = False
     valid: Valid
     breaks: tuple[str, ...] = ()
     placed_after: int | None = Field(default=None, ge=1)
@@ -136,6 +190,22 @@ class Event(Frozen):
     def evolve(self, state: Any) -> Any:
         """The state after this event. Total: an imported event may come in any state."""
         return state
+
+    def embargo(self) -> str | None:
+        """What its texts wait for before the public may read them, None for nothing (`DECISION/2`)."""
+        return None
+
+    def lifts(self) -> Iterable[str]:
+        """The embargoes of earlier texts of the stream that end with this event."""
+        return ()
+
+    def withdraws(self) -> Iterable[str]:
+        """The digests of texts that the public may no longer read from now on."""
+        return ()
+
+    def erases(self) -> Iterable[str]:
+        """The subjects whose texts and keys are destroyed with this event."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +230,13 @@ class Command:
     def roles(self) -> tuple[Role, ...]:
         """Who may give it."""
         return tuple(Role(letter) for letter in self.actors)
+
+    def admits(self, meta: Meta) -> bool:
+        """Whether who acts may give it: its roles, and the secretariat on anyone's behalf but the clock's and T's."""
+        if meta.role in self.roles:
+            return True
+        on_behalf = meta.mode is Mode.IMPORT or not {Role.CLOCK, Role.ADMIN, Role.APPROVER}.issuperset(self.roles)
+        return meta.role is Role.SECRETARIAT and on_behalf
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +267,7 @@ class EventCorrected(Event):
     """An earlier event of the stream was entered wrongly; this replaces its fields, the original stays replayable."""
 
     in_order: ClassVar[bool] = False
+    second_person: ClassVar[bool] = True
     target: Ordinal
     event: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{2,60}$")]
     event_schema: Ordinal
@@ -197,26 +275,15 @@ class EventCorrected(Event):
     reason: Text
     evidence: Text | None = None
 
-    def violations(self, state: Any, context: Context) -> Iterator[errors.RuleViolated]:
-        yield from _second_person(context)
-
 
 class EventRetracted(Event):
     """An earlier event of the stream did not happen, or belongs elsewhere; it no longer counts."""
 
     in_order: ClassVar[bool] = False
+    second_person: ClassVar[bool] = True
     target: Ordinal
     reason: Text
     evidence: Text | None = None
-
-    def violations(self, state: Any, context: Context) -> Iterator[errors.RuleViolated]:
-        yield from _second_person(context)
-
-
-def _second_person(context: Context) -> Iterator[errors.RuleViolated]:
-    meta = context.meta
-    if meta is not None and meta.approved_by in (None, meta.recorded_by):
-        yield errors.ApprovalRequired()
 
 
 Parse = Callable[[str, int, dict[str, Any]], Event]
@@ -304,7 +371,7 @@ def decide(history: History, context: Context, command: Command, draft: Event, m
     A retroactive event is judged by the state at its place, a correction by what it makes of its target there.
     Raises Forbidden, NotFound, AlreadyExists, or the RuleViolated that forbids it. A refusal changes nothing.
     """
-    if meta.role not in command.roles and meta.role is not Role.SECRETARIAT:
+    if not command.admits(meta):
         allowed = ", ".join(role.name for role in command.roles)
         raise errors.Forbidden(actor=meta.role.name, command=command.name, allowed=allowed)
     if meta.mode is Mode.IMPORT and not context.import_window:
@@ -313,6 +380,8 @@ def decide(history: History, context: Context, command: Command, draft: Event, m
         raise errors.LiveComesLast
     if not isinstance(history.state, draft.folds_into) or (draft.folds_into is State and not history.recorded):
         raise errors.NotFound(what=draft.folds_into.__name__.lower(), name="of this stream")
+    if history.state.steward is not None:
+        raise errors.StewardshipElsewhere(city=history.state.steward)
     context = replace(context, meta=meta)
     if isinstance(draft, EventCorrected | EventRetracted):
         _check_target(history, draft)
@@ -321,7 +390,7 @@ def decide(history: History, context: Context, command: Command, draft: Event, m
     place = Place(history.entries, (), history.state)
     if draft.placed_after is not None:
         place = _place_of(history, draft, command.event_name, meta, history.version + 1)
-    return _admitted(command.event_name, draft, place, context, meta)
+    return _admitted(command.event_name, draft, place, context, meta, later=_later(history, context, command, draft))
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,14 +424,59 @@ def _judged(history: History, context: Context, draft: EventCorrected, meta: Met
 
 
 def _admitted(
-    name: str, draft: Event, place: Place, context: Context, meta: Meta, *, known: Sequence[str] = ()
+    name: str,
+    draft: Event,
+    place: Place,
+    context: Context,
+    meta: Meta,
+    *,
+    known: Sequence[str] = (),
+    later: Iterable[errors.RuleViolated] = (),
 ) -> Event:
     draft.check(place.state, context)
-    broken = [*_out_of_order(name, draft, place), *draft.violations(place.state, context)]
+    broken = [*_out_of_order(name, draft, place), *draft.violations(place.state, context), *later]
+    if draft.second_person and meta.approved_by in (None, meta.recorded_by):
+        broken.append(errors.ApprovalRequired())
     refusal = next((violation for violation in broken if violation.code not in known), None)
     if refusal is not None and meta.mode is not Mode.IMPORT:
         raise refusal
     return draft.model_copy(update={"breaks": tuple(violation.code for violation in broken)})
+
+
+def _later(history: History, context: Context, command: Command, draft: Event) -> Iterator[errors.RuleViolated]:
+    """What comes after a changed past must still be possible: the first event that would break a new rule, if any."""
+    refolds = isinstance(draft, EventCorrected | EventRetracted)
+    if not refolds and draft.placed_after is None:
+        return
+    meta, version = context.meta, history.version + 1
+    if meta is None or not history.recorded:
+        return
+    new = Recorded(command.event_name, draft, meta, history.recorded[0].stream, version, 0, NEVER)
+    before = {entry.version: codes for entry, codes in _codes(history.entries, history.state, context)}
+    after = [(e, codes) for e, codes in _codes(advance(history, new).entries, history.state, context)]
+    changed = getattr(draft, "target", version) if refolds else version
+    for entry, codes in after:
+        if entry.version == changed:
+            continue
+        found = codes - before.get(entry.version, frozenset()) - frozenset(entry.event.breaks)
+        if found:
+            yield errors.LaterEventForbids(event=entry.name, number=entry.version, rule=min(found))
+            return
+
+
+def _codes(entries: Sequence[Recorded], like: Any, context: Context) -> Iterator[tuple[Recorded, frozenset[str]]]:
+    """The rules that each entry breaks where it stands, under the rules by which it was judged."""
+    state = type(like)()
+    for entry in entries:
+        rules = context.rules_of(entry.meta) if context.rules_of else context.rules
+        there = replace(context, meta=entry.meta, rules=rules)
+        try:
+            entry.event.check(state, there)
+            codes = frozenset(violation.code for violation in entry.event.violations(state, there))
+        except errors.DomainError as impossible:
+            codes = frozenset({impossible.code})
+        yield entry, codes
+        state = evolve(state, entry)
 
 
 def _check_target(history: History, draft: EventCorrected | EventRetracted) -> None:

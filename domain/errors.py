@@ -115,6 +115,12 @@ class SubmissionNotPending(RuleViolated):
     ja = "決定を待つ提案がありません{given}。"
 
 
+class SubmissionPending(RuleViolated):
+    """Submission {pending} still awaits its decision; decide or withdraw it first."""
+
+    ja = "第 {pending} 回の提案がまだ決定されていません。先に決定または取下げを記録してください。"
+
+
 class RejectionUnanswered(RuleViolated):
     """A resubmission names the rejected submission that it answers; {given} is not one."""
 
@@ -127,22 +133,238 @@ class CityMayNotInvite(RuleViolated):
     ja = "この制度では、提案のない採択はできません。"
 
 
+class LaterEventForbids(RuleViolated):
+    """{event} (number {number}) came later and would not have been possible: {rule}. Correct or retract it first."""
+
+    ja = "後の出来事 {event}({number} 番)が成り立たなくなります({rule})。先にそちらを訂正または取り消してください。"
+
+
+class StewardshipElsewhere(RuleViolated):
+    """This record is closed: its stewardship passed to {city}, where it goes on."""
+
+    ja = "この記録は {city} に承継されたため、ここでは追記できません。"
+
+
+class NotRegistered(RuleViolated):
+    """{event} needs a registered partnership; this is a consultation only. Register it with register-partnership."""
+
+    ja = "相談だけの記録に {event} は記録できません。先に協働を登録してください。"
+
+
+class StepRequired(RuleViolated):
+    """The programme requires {needs} before {step}."""
+
+    ja = "この制度では、{step}の前に{needs}が必要です。"
+
+
+class SignatureMissing(RuleViolated):
+    """{event} is signed: name every party among the signatories, or the document that they signed (document_ref)."""
+
+    ja = "{event} には署名が必要です。当事者全員を署名者とするか、文書番号を記入してください。"
+
+
+class DeciderUnnamed(RuleViolated):
+    """A decision names who decided (decided_by) and on whose authority (authority)."""
+
+    ja = "決定には、決定者と権限(専決の別)を記入してください。"
+
+
+class AuthorityUnknown(RuleViolated):
+    """{authority} does not decide in this programme; it is for {allowed}."""
+
+    ja = "{authority} はこの制度の決定権者ではありません(決定権者: {allowed})。"
+
+
+class ProposerNotAdmitted(RuleViolated):
+    """The programme takes no proposals by citizens."""
+
+    ja = "この制度では市民からの提案を受け付けていません。"
+
+
+class RoleUnknown(RuleViolated):
+    """{role} is not a role of parties in this programme; it has {allowed}."""
+
+    ja = "{role} はこの制度の当事者の役割ではありません(役割: {allowed})。"
+
+
+class FormNotOffered(RuleViolated):
+    """{codes} are not forms of this programme, which has {allowed} only."""
+
+    ja = "{codes} はこの制度の協働の形態ではありません(形態: {allowed})。"
+
+
+class TermRequired(RuleViolated):
+    """The programme's agreements have a term (時限性)."""
+
+    ja = "この制度の協定には期間の定めが必要です。"
+
+
+class TermOver(RuleViolated):
+    """The term ended on {ended} and so did its grace; a late renewal is a new agreement."""
+
+    ja = "期間は {ended} に終わり、猶予も過ぎています。更新ではなく新しい協定として記録してください。"
+
+
+class ConditionsOpen(RuleViolated):
+    """Conditions of the acceptance are still open: {open}."""
+
+    ja = "採択の条件が満たされていません({open})。"
+
+
+class ConditionUnknown(RuleViolated):
+    """Condition {given} is not open."""
+
+    ja = "条件 {given} は未充足の条件ではありません。"
+
+
+class CallUnknown(RuleViolated):
+    """Call {given} is not open."""
+
+    ja = "募集 {given} は行われていません。"
+
+
+class ReviewNotOpen(RuleViolated):
+    """No review of submission {given} is open."""
+
+    ja = "第 {given} 回の提案の審査は開かれていません。"
+
+
+class ReviewerUnknown(RuleViolated):
+    """{reviewer} does not sit on the panel."""
+
+    ja = "{reviewer} は審査員ではありません。"
+
+
+class ConflictOfInterest(RuleViolated):
+    """{reviewer} stands back from this review and gives no score."""
+
+    ja = "{reviewer} はこの審査から除斥・回避されています。"
+
+
+class CriterionUnknown(RuleViolated):
+    """{criterion} is not a criterion of this programme; it has {allowed}."""
+
+    ja = "{criterion} はこの制度の審査基準ではありません(基準: {allowed})。"
+
+
+class ScoreOutOfScale(RuleViolated):
+    """{score} lies outside the scale from {lowest} to {highest}."""
+
+    ja = "{score} は評価の範囲({lowest}〜{highest})の外です。"
+
+
+class AlreadyScored(RuleViolated):
+    """{reviewer} has scored {criterion} already; a change is a revision (revise-score)."""
+
+    ja = "{criterion} はすでに採点されています。変更は採点の修正として記録してください。"
+
+
+class NotScored(RuleViolated):
+    """{reviewer} has not scored {criterion} yet."""
+
+    ja = "{criterion} はまだ採点されていません。"
+
+
+class QuorumMissing(RuleViolated):
+    """A recommendation needs {quorum} reviewers; {present} took part."""
+
+    ja = "答申には {quorum} 人の審査員が必要です(参加は {present} 人)。"
+
+
+class BelowThreshold(RuleViolated):
+    """The weighted total is {total} of 10000; the programme asks for {threshold}."""
+
+    ja = "得点は {total}/10000 で、基準の {threshold} に届きません。"
+
+
+class Vetoed(RuleViolated):
+    """{criterion} vetoes the proposal: {votes} of {reviewers} reviewers scored it {veto_at} or less."""
+
+    ja = "{criterion} が必須基準を満たしません({reviewers} 人中 {votes} 人が {veto_at} 以下)。"
+
+
+class NothingToReconsider(RuleViolated):
+    """There is no decision to reconsider, or its reconsideration is not open."""
+
+    ja = "再検討の対象となる決定がないか、再検討が開かれていません。"
+
+
+class TooLate(RuleViolated):
+    """{event} came after {last_day}, the last day for it."""
+
+    ja = "{event} の期限({last_day})を過ぎています。"
+
+
+class GrantUnknown(RuleViolated):
+    """Grant {given} was not decided."""
+
+    ja = "交付決定 {given} は記録されていません。"
+
+
+class PaymentOutsideYear(RuleViolated):
+    """A payment of fiscal year {year} falls between April 1 and May 31 of the following year; {valid} does not."""
+
+    ja = "{year} 年度の支払は出納整理期間(翌年5月31日)までです。{valid} は範囲外です。"
+
+
+class EvaluationNotOpen(RuleViolated):
+    """Evaluation {given} is not open: {why}."""
+
+    ja = "第 {given} 回の振り返りは行えません: {why}"
+
+
+class SidesMissing(RuleViolated):
+    """Evaluations are revealed together; {missing} has not filed."""
+
+    ja = "振り返りは双方がそろってから公開します。{missing} がまだ提出していません。"
+
+
+class HoldForbids(RuleViolated):
+    """A legal hold is set on this record; release it first."""
+
+    ja = "この記録は保全(廃棄停止)の対象です。先に解除してください。"
+
+
+class HoldUnknown(RuleViolated):
+    """Legal hold {given} is not set."""
+
+    ja = "保全 {given} は設定されていません。"
+
+
+class RetentionUnknown(RuleViolated):
+    """No retention class is set; a disposal needs one."""
+
+    ja = "保存年限の区分が設定されていません。廃棄にはこれが必要です。"
+
+
+class RefusalUnexplained(RuleViolated):
+    """A refusal gives its reason."""
+
+    ja = "認めない決定には理由が必要です。"
+
+
+class ParticipationOver(RuleViolated):
+    """The participation ended already ({ended})."""
+
+    ja = "参加はすでに終了しています({ended})。"
+
+
+class RequestUnknown(RuleViolated):
+    """Request for correction {given} is not open."""
+
+    ja = "訂正請求 {given} は受付中ではありません。"
+
+
+class NotAJointHost(RuleViolated):
+    """{party} is not one of the cities that take turns."""
+
+    ja = "{party} は持ち回りに加わる自治体ではありません。"
+
+
 class CallRequired(RuleViolated):
     """The programme takes proposals in an open call only, and none is open."""
 
     ja = "この制度の提案は募集期間中に限られ、現在は募集がありません。"
-
-
-class ReviewRequired(RuleViolated):
-    """The programme requires a review before a decision."""
-
-    ja = "この制度では、決定の前に審査が必要です。"
-
-
-class AcceptanceRequired(RuleViolated):
-    """The programme requires acceptance before {what}."""
-
-    ja = "この制度では、{what}の前に採択が必要です。"
 
 
 class StageNotPartOfProgramme(RuleViolated):

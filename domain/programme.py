@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domain import errors
 from domain.dates import Edtf, can_follow
-from domain.decider import Context, Event, State
-from domain.rules import Rules
+from domain.decider import Call, Context, Event, State
+from domain.rules import Rules, requires_in_one_place
 from domain.text import Text
-from domain.values import Clock, Code, Count, Frozen, Ordinal, Slug
+from domain.values import Clock, Code, Count, FiscalYear, Frozen, Ordinal, Slug, Yen
 from domain.vocabulary import CoverageKind, RejectionCode
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Programme(State):
     title_ja: str | None = None
     title_en: str | None = None
     versions: tuple[Version, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     def in_force(self, on: str) -> Version | None:
         """The latest version that may have held on the date (EDTF); the first one where the date is older than all."""
@@ -95,6 +96,63 @@ class ProgrammeRevised(ProgrammeEvent):
     def evolve(self, state: Programme) -> Programme:
         revised = Version(number=self.version, effective=self.valid.edtf, rules=self.rules)
         return state.having(versions=(*state.versions, revised))
+
+
+def rules_of_schema_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 held three requirements as flags at different places; version 2 has one table of them."""
+    return data | {"rules": requires_in_one_place(data["rules"])}
+
+
+class CallOpened(ProgrammeEvent):
+    """Proposals are called for (募集), until `closes` where that day is announced."""
+
+    call: Code
+    fiscal_year: FiscalYear | None = None
+    theme: Text | None = None
+    closes: Edtf | None = None
+    budget_yen: Yen | None = None
+
+    def check(self, state: Programme, context: Context) -> None:
+        super().check(state, context)
+        if any(known.call == self.call for known in state.calls):
+            raise errors.AlreadyExists(what="call", name=self.call)
+
+    def violations(self, state: Programme, context: Context) -> Iterator[errors.RuleViolated]:
+        if self.closes is not None and not can_follow(self.valid.edtf, self.closes):
+            yield errors.OutOfOrder(
+                event="closing", valid=self.closes, previous="CallOpened", previous_valid=self.valid.edtf
+            )
+
+    def evolve(self, state: Programme) -> Programme:
+        opened = Call(call=self.call, opened=self.valid.edtf, closes=self.closes)
+        return state.having(calls=(*state.calls, opened))
+
+
+class CallClosed(ProgrammeEvent):
+    """The call is over; what comes later is not taken (募集終了)."""
+
+    call: Code
+
+    def violations(self, state: Programme, context: Context) -> Iterator[errors.RuleViolated]:
+        if not any(known.call == self.call and not known.ended and not known.cancelled for known in state.calls):
+            yield errors.CallUnknown(given=self.call)
+
+    def evolve(self, state: Programme) -> Programme:
+        return _with_call(state, self.call, ended=self.valid.edtf)
+
+
+class CallCancelled(CallClosed):
+    """The call is called off, with its reason (募集中止)."""
+
+    reason: Text | None = None
+
+    def evolve(self, state: Programme) -> Programme:
+        return _with_call(state, self.call, cancelled=True)
+
+
+def _with_call(state: Programme, call: str, **changes: Any) -> Programme:
+    changed = (known.model_copy(update=changes) if known.call == call else known for known in state.calls)
+    return state.having(calls=tuple(changed))
 
 
 class InstrumentAdopted(ProgrammeEvent):

@@ -18,6 +18,9 @@ Duration = Annotated[
 ]
 Yen = Annotated[int, Field(ge=0, le=10**15)]
 FiscalYear = Annotated[int, Field(ge=1868, le=2200)]
+BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Clock = Annotated[str, StringConstraints(pattern=r"^[0-2][0-9]:[0-5][0-9]$")]
 Language = Literal["ja", "en"]
 

@@ -196,3 +196,50 @@ class Initiator(Labelled):
     CITY = "CITY", "市", "The city"
     PARTY = "PARTY", "相手方", "A party"
     BOTH = "BOTH", "双方", "Both"
+
+
+class Step(Labelled):
+    """A step of the life-cycle that a programme may have, lack, or require before another one."""
+
+    CONSULTATION = "CONSULTATION", "相談", "Consultation"
+    DELIBERATION = "DELIBERATION", "協議", "Deliberation"
+    NEEDS_SURVEY = "NEEDS_SURVEY", "ニーズ調査", "Needs survey"
+    PROPOSAL = "PROPOSAL", "提案", "Proposal"
+    REVIEW = "REVIEW", "審査", "Review"
+    PRESENTATION = "PRESENTATION", "公開プレゼンテーション", "Presentation"
+    RECOMMENDATION = "RECOMMENDATION", "答申", "Recommendation"
+    ACCEPTANCE = "ACCEPTANCE", "採択", "Acceptance"
+    REJECTION = "REJECTION", "不採択", "Rejection"
+    RECONSIDERATION = "RECONSIDERATION", "再検討", "Reconsideration"
+    TRIAL = "TRIAL", "試行", "Trial"
+    MODEL_YEAR = "MODEL_YEAR", "モデル事業", "Model year"
+    COUNCIL_RESOLUTION = "COUNCIL_RESOLUTION", "議決", "Council resolution"
+    AGREEMENT = "AGREEMENT", "協定締結", "Agreement"
+    ACTIVITY = "ACTIVITY", "実施", "Activity"
+    INTERIM_REPORT = "INTERIM_REPORT", "中間報告", "Interim report"
+    FINAL_REPORT = "FINAL_REPORT", "実績報告", "Final report"
+    EVALUATION = "EVALUATION", "振り返り", "Mutual evaluation"
+    EVALUATION_DIALOGUE = "EVALUATION_DIALOGUE", "振り返りの対話", "Evaluation dialogue"
+    GRANT = "GRANT", "交付決定", "Grant"
+    SETTLEMENT = "SETTLEMENT", "額の確定", "Settlement"
+    RENEWAL = "RENEWAL", "更新", "Renewal"
+    COMPLETION = "COMPLETION", "完了", "Completion"
+    INDEPENDENCE = "INDEPENDENCE", "自立", "Independence"
+    MAINSTREAMING = "MAINSTREAMING", "一般施策化", "Mainstreaming"
+
+
+class DeadlineKind(Labelled):
+    """What has to be done in time."""
+
+    DECISION = "DECISION", "決定と理由の公表", "Decision and its reason published"
+    EVALUATION = "EVALUATION", "振り返り", "Mutual evaluation filed"
+    FINAL_REPORT = "FINAL_REPORT", "実績報告", "Final report"
+    CORRECTION_DECISION = "CORRECTION_DECISION", "訂正請求への決定", "Decision on a request for correction"
+
+
+class Side(Labelled):
+    """Whose evaluation it is."""
+
+    PARTNER = "PARTNER", "市民側", "Partner"
+    CITY = "CITY", "行政側", "City"
+    CITIZEN = "CITIZEN", "市民", "Citizens"

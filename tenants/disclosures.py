@@ -123,6 +123,9 @@ class CityDoor:
     def party(self, name: str) -> str:
         return str(self._keys.opaque(self._tenant, f"party:{name}"))
 
+    def person(self, name: str) -> str:
+        return str(self._keys.opaque(self._tenant, f"person:{self._stream}:{name}"))
+
 
 def digest_of(disclosure: bytes) -> str:
     """RFC 9901 §4.2.3: base64url of SHA-256 over the ASCII bytes of the base64url-encoded disclosure."""

@@ -1,123 +1,70 @@
-"""試行・モデル事業・協定・更新・終わり方: from the first try to the way a partnership ends."""
+"""協定・議決・更新・失効・解除: what the parties put in writing, how long it holds and how it ends."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf, bounds, plus
-from domain.decider import Context
-from domain.partnership.consultation import given
-from domain.partnership.state import Agreement, Partnership, PartnershipEvent, finished
-from domain.rules import Form
+from domain.decider import Context, Role
+from domain.partnership.state import Agreement, Partnership, PartnershipEvent
+from domain.rules import Form, Rules
 from domain.text import PartyId, Text
-from domain.values import Code, Duration, FiscalYear, Ordinal, Slug, Yen
+from domain.values import Code, Duration, Frozen, Ordinal, Sha256, Slug
 from domain.vocabulary import (
     EARLY,
     ENDED,
     IN_FORCE,
     OPEN,
-    REFUSED,
     TRYING,
-    UNDECIDED,
     Initiator,
     Status,
+    Step,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BEFORE_TRYING = EARLY | TRYING | REFUSED | frozenset({Status.ACCEPTED})
 
+class CouncilResolved(PartnershipEvent):
+    """The city's council resolved, for instance to designate a facility manager (議決、指定管理者の指定)."""
 
-class TrialStarted(PartnershipEvent):
-    """A trial run begins, of the stated length (試行)."""
-
-    needs = _BEFORE_TRYING - REFUSED
-    leads = Status.TRIAL
-    length: Duration | None = None
-
-    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        trial = context.rules.trial
-        if trial is None:
-            yield errors.StageNotPartOfProgramme(programme=state.programme, stage="TRIAL")
-        elif not trial.before_acceptance and state.status is not Status.ACCEPTED:
-            yield errors.AcceptanceRequired(what="trial")
-        elif trial.max_length and self.length and _days(self.length) > _days(trial.max_length):
-            yield errors.LimitExceeded(what="length", given=self.length, limit=trial.max_length)
-
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(trials=(*state.trials, False))
-
-
-class TrialCompleted(PartnershipEvent):
-    """The trial run is over, with its result."""
-
-    length: Duration | None = None
-    result: Code | None = None
+    needs = OPEN
+    step = Step.COUNCIL_RESOLUTION
+    subject: Code
+    result: Literal["PASSED", "REJECTED"] = "PASSED"
+    bill: Text | None = None
+    facility: Slug | None = None
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if False not in state.trials:
-            yield errors.NotStarted(what="trial")
+        if self.facility is not None and self.facility not in state.facilities:
+            yield errors.FacilityUnknown()
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(trials=finished(state.trials))
+        return state.having(resolutions=state.resolutions + 1) if self.result == "PASSED" else state
 
 
-class ModelYearStarted(PartnershipEvent):
-    """Year `n` of a model project begins (モデル事業), for its fiscal year and grant where they are stated."""
+class Clause(Frozen):
+    """A clause of the agreement by code and in words."""
 
-    needs = _BEFORE_TRYING
-    leads = Status.MODEL_YEAR
-    programme: Slug
-    n: Ordinal
-    fiscal_year: FiscalYear | None = None
-    grant_yen: Yen | None = None
-    content: tuple[Text, ...] = ()
-    done_by: tuple[PartyId, ...] = ()
-    status: Code | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return self.done_by
-
-    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        done = [n for programme, n, _ in state.model_years if programme == self.programme]
-        expected = max(done, default=0) + 1
-        if self.n != expected:
-            yield errors.NumberOutOfSequence(what="model year", given=self.n, expected=expected)
-        rules = context.rules.model_years
-        if rules is not None and rules.maximum is not None and self.n > rules.maximum:
-            yield errors.LimitExceeded(what="model year", given=self.n, limit=rules.maximum)
-
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(model_years=(*state.model_years, (self.programme, self.n, False)))
-
-
-class ModelYearCompleted(PartnershipEvent):
-    """Year `n` of the model project was carried out."""
-
-    programme: Slug
-    n: Ordinal
-    fiscal_year: FiscalYear | None = None
-
-    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if (self.programme, self.n, False) not in state.model_years:
-            yield errors.NotStarted(what=f"model year {self.n}")
-
-    def apply(self, state: Partnership) -> Partnership:
-        year = (self.programme, self.n, False)
-        return state.having(model_years=tuple((*y[:2], True) if y == year else y for y in state.model_years))
+    code: Code
+    text: Text | None = None
 
 
 class AgreementConcluded(PartnershipEvent):
-    """The parties put in writing what they do together (協定締結). `term` None: untermed, or not stated."""
+    """The parties put in writing what they do together (協定締結). `term` None: untermed, or not stated.
+
+    `selection_ground`: why this partner without tender (随意契約の根拠). `document_sha256`: of the signed document.
+    """
 
     needs = EARLY | TRYING | IN_FORCE | frozenset({Status.ACCEPTED})
     leads = Status.AGREED
     leads_from = OPEN - IN_FORCE
+    step = Step.AGREEMENT
+    signed = True
     parties: tuple[PartyId, ...] = Field(min_length=2)
     instrument: Code | None = None
     instrument_local: Text | None = None
@@ -126,29 +73,53 @@ class AgreementConcluded(PartnershipEvent):
     term: Duration | None = None
     auto_renewal: bool | None = None
     basis_of: tuple[Text, ...] = ()
+    clauses: tuple[Clause, ...] = ()
+    selection_ground: Code | None = None
+    document_sha256: Sha256 | None = None
 
     def named_parties(self) -> Iterable[str]:
         return self.parties
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if context.rules.agreement.acceptance_required and state.status in EARLY | UNDECIDED:
-            yield errors.AcceptanceRequired(what="agreement")
-        every = context.rules.term.renewal_every
-        if every is not None and self.term is not None and self.term != every:
-            yield errors.TermMismatch(given=self.term, rule=every)
+        yield from _wrong_term(self.term, context)
+        if self.term is None and context.rules.agreement.term_required and not context.is_import:
+            yield errors.TermRequired()
+        still_open = [str(n) for n in range(1, state.conditions + 1) if n not in state.fulfilled]
+        if still_open:
+            yield errors.ConditionsOpen(open=", ".join(still_open))
+        yield from _forms_not_offered(self.forms, context)
 
     def apply(self, state: Partnership) -> Partnership:
-        codes = tuple(code.value for form in self.forms for code in form.codes)
         agreement = Agreement(
             number=len(state.agreements) + 1,
             instrument=self.instrument,
-            forms=codes,
+            forms=_codes(self.forms),
             began=self.valid.edtf,
-            term=self.term,
+            terms=(self.term,) if self.term else (),
             auto_renewal=self.auto_renewal,
         )
-        forms = (*state.forms, *(code for code in codes if code not in state.forms))
-        return state.having(agreements=(*state.agreements, agreement), forms=forms)
+        return _with_forms(state, self.forms).having(agreements=(*state.agreements, agreement))
+
+
+def _codes(forms: tuple[Form, ...]) -> tuple[str, ...]:
+    return tuple(code.value for form in forms for code in form.codes)
+
+
+def _with_forms(state: Partnership, forms: tuple[Form, ...]) -> Partnership:
+    return state.having(forms=(*state.forms, *(code for code in _codes(forms) if code not in state.forms)))
+
+
+def _wrong_term(term: str | None, context: Context) -> Iterator[errors.RuleViolated]:
+    every = context.rules.term.renewal_every
+    if every is not None and term is not None and term != every:
+        yield errors.TermMismatch(given=term, rule=every)
+
+
+def _forms_not_offered(forms: tuple[Form, ...], context: Context) -> Iterator[errors.RuleViolated]:
+    offered = _codes(context.rules.forms)
+    foreign = [code for code in _codes(forms) if code not in offered]
+    if foreign and offered and not context.rules.forms_open:
+        yield errors.FormNotOffered(codes=", ".join(foreign), allowed=", ".join(offered))
 
 
 def forms_with_labels(data: dict[str, Any]) -> dict[str, Any]:
@@ -158,12 +129,47 @@ def forms_with_labels(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-class AgreementRenewed(PartnershipEvent):
-    """The agreement runs for another term; `no` counts the renewals (更新)."""
+class AgreementAmended(PartnershipEvent):
+    """Clauses of the agreement in force are changed (変更). A correction of the record is another thing."""
 
     needs = IN_FORCE
+    signed = True
+    parties: tuple[PartyId, ...] = ()
+    changed: tuple[Clause, ...] = Field(min_length=1)
+    forms: tuple[Form, ...] = ()
+    auto_renewal: bool | None = None
+    reason: Text | None = None
+    document_sha256: Sha256 | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return self.parties
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if state.agreement is None:
+            yield errors.NothingAgreed()
+        yield from _forms_not_offered(self.forms, context)
+
+    def apply(self, state: Partnership) -> Partnership:
+        if self.auto_renewal is not None:
+            state = _change(state, auto_renewal=self.auto_renewal)
+        return _with_forms(state, self.forms)
+
+
+class AgreementRenewed(PartnershipEvent):
+    """The agreement runs for another term; `no` counts the renewals (更新). The clock renews what renews itself."""
+
+    needs = IN_FORCE
+    step = Step.RENEWAL
+    signed = True
     no: Ordinal
     term: Duration | None = None
+
+    def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if context.meta is not None and context.meta.role is Role.CLOCK:
+            # What renews itself by its own terms waits for nobody's evaluation.
+            yield from self.breaks_rules(state, context)
+        else:
+            yield from super().violations(state, context)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         agreement = state.agreement
@@ -171,35 +177,52 @@ class AgreementRenewed(PartnershipEvent):
             yield errors.NothingAgreed()
         elif self.no != agreement.renewals + 1:
             yield errors.NumberOutOfSequence(what="renewal", given=self.no, expected=agreement.renewals + 1)
-        every = context.rules.term.renewal_every
-        if every is not None and self.term is not None and self.term != every:
-            yield errors.TermMismatch(given=self.term, rule=every)
+        term = context.rules.term
+        yield from _wrong_term(self.term, context)
+        if term.max_renewals is not None and self.no > term.max_renewals:
+            yield errors.LimitExceeded(what="renewal", given=self.no, limit=term.max_renewals)
+        last_day = last_day_with_grace(agreement, context.rules) if agreement else None
+        earliest = bounds(self.valid.edtf).earliest
+        if last_day is not None and earliest is not None and earliest > last_day + timedelta(days=1):
+            yield errors.TermOver(ended=last_day)
 
     def apply(self, state: Partnership) -> Partnership:
-        return _change(state, renewals=self.no, term=self.term or (state.agreement and state.agreement.term))
+        agreement = state.agreement
+        if agreement is None:
+            return state
+        term = self.term or (agreement.terms[-1] if agreement.terms else None)
+        return _change(state, renewals=self.no, terms=(*agreement.terms, term) if term else ())
+
+
+def last_day_with_grace(agreement: Agreement, rules: Rules) -> date | None:
+    """The latest day on which the agreement may still be renewed; None where it has no term or no known start."""
+    if agreement.last_days is None:
+        return None
+    last = agreement.last_days[1]
+    return plus(last, rules.term.grace) if rules.term.grace else last
 
 
 class AgreementLapsed(PartnershipEvent):
-    """The term and its grace are over, neither renewed nor auto-renewing; recorded by the clock (失効)."""
+    """The term and its grace are over, neither renewed nor auto-renewing; recorded by the clock (失効).
+
+    It is valid on the day after the term's end.
+    """
 
     needs = IN_FORCE
+    outcomes = frozenset({Status.LAPSED})
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         agreement = state.agreement
         if agreement is None:
             yield errors.NothingAgreed()
-        elif agreement.term is None:
+        elif not agreement.terms:
             yield errors.NotDue(why="it has no term")
         elif agreement.auto_renewal:
             yield errors.NotDue(why="it renews itself")
-        else:
-            began = bounds(agreement.began).earliest
+        elif agreement.last_days is not None:
             latest = bounds(self.valid.edtf).latest
-            if began is not None and latest is not None:
-                for _ in range(agreement.renewals + 1):
-                    began = plus(began, agreement.term)
-                if latest < began:
-                    yield errors.NotDue(why=f"its term runs until {began}")
+            if latest is not None and latest <= agreement.last_days[0]:
+                yield errors.NotDue(why=f"its term runs until {agreement.last_days[0]}")
 
     def apply(self, state: Partnership) -> Partnership:
         return _end_agreement(state, Status.LAPSED, self.valid.edtf)
@@ -209,6 +232,7 @@ class AgreementTerminated(PartnershipEvent):
     """An agreement in force is ended by the city, a party or both (解除)."""
 
     needs = IN_FORCE
+    outcomes = frozenset({Status.TERMINATED})
     initiator: Initiator
     ground: Text | None = None
     effective: Edtf | None = None
@@ -221,70 +245,6 @@ class AgreementTerminated(PartnershipEvent):
         return _end_agreement(state, Status.TERMINATED, self.effective or self.valid.edtf)
 
 
-class PartnershipSuspended(PartnershipEvent):
-    """The partnership rests (休止)."""
-
-    needs = frozenset({Status.AGREED, Status.ACTIVE})
-    cause: Text | None = None
-    until: Edtf | None = None
-
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(status=Status.SUSPENDED, resumes=state.status)
-
-
-class PartnershipResumed(PartnershipEvent):
-    """The partnership goes on (再開)."""
-
-    needs = frozenset({Status.SUSPENDED})
-
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(status=state.resumes or Status.ACTIVE, resumes=None)
-
-
-class _Ending(PartnershipEvent):
-    needs = OPEN - EARLY - UNDECIDED
-
-    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if not state.was_tried and state.status is not Status.ACTIVE:
-            yield errors.NothingTried()
-
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(ended=self.valid.edtf)
-
-
-class PartnershipCompleted(_Ending):
-    """What was agreed has been done (完了)."""
-
-    leads = Status.COMPLETED
-    result: Text | None = None
-
-
-class PartnershipBecameIndependent(_Ending):
-    """The partners carry on without the city (自立)."""
-
-    leads = Status.INDEPENDENT
-    successor: PartyId | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return given(self.successor)
-
-
-class PartnershipMainstreamed(_Ending):
-    """The city makes it a regular service (一般施策化): an outcome, not a success score. Funding may still follow."""
-
-    leads = Status.MAINSTREAMED
-    basis: Code | None = None
-    basis_text: Text | None = None
-    fiscal_year: FiscalYear | None = None
-    provider: PartyId | None = None
-    funding: Literal["ANNUAL", "ONE_OFF", "NONE"] | None = None
-    content: Text | None = None
-    decided_by: PartyId | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return given(self.provider, self.decided_by)
-
-
 def _change(state: Partnership, **changes: Any) -> Partnership:
     current = state.agreement
     if current is None:
@@ -295,12 +255,7 @@ def _change(state: Partnership, **changes: Any) -> Partnership:
 
 def _end_agreement(state: Partnership, how: Status, on: str) -> Partnership:
     # The end of one agreement does not end a partnership that holds another in force.
-    state = _change(state, ended=how)
+    state = _change(state, ended=how, ended_on=on)
     if state.agreement is not None or state.status in ENDED:
         return state
     return state.having(status=how, ended=on)
-
-
-def _days(duration: str) -> int:
-    start = date(2001, 1, 1)
-    return (plus(start, duration) - start).days

@@ -9,10 +9,18 @@ from pydantic import Field, StringConstraints
 from domain import errors
 from domain.dates import Edtf
 from domain.decider import Context
-from domain.partnership.state import Partnership, PartnershipEvent, finished
-from domain.text import Note, PartyId, PersonalText, Text
+from domain.partnership.state import (
+    Membership,
+    Partnership,
+    PartnershipEvent,
+    Party,
+    finished,
+    name_visibility,
+    roles_unknown,
+)
+from domain.text import Disclosed, Note, PartyId, PersonalText, Text
 from domain.values import Code, Count, Duration, FiscalYear, Frozen, Ordinal, Slug, Yen
-from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status
+from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,21 +36,71 @@ class ConsultationOpened(PartnershipEvent):
 
     needs = OPEN
     leads = Status.CONSULTING
-    leads_from = frozenset({Status.REGISTERED})
+    leads_from = frozenset({None, Status.REGISTERED})
+    step = Step.CONSULTATION
+    at_desk = True
     by: PartyId | None = None
     at: PartyId | None = None
     topic: Text
     field: Code | None = None
     occupation: Text | None = None
+    place: Text | None = None
+    programme: Slug | None = None
 
     def named_parties(self) -> Iterable[str]:
         return given(self.by, self.at)
+
+    def check(self, state: Partnership, context: Context) -> None:
+        if state.status is not None:
+            super().check(state, context)
+
+    def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if state.status is not None:
+            yield from super().violations(state, context)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(consulted=True, programme=state.programme or self.programme or "")
+
+
+class ConsultationRouted(PartnershipEvent):
+    """The desk passes the matter on, to a department or to another body (担当課紹介)."""
+
+    needs = OPEN
+    at_desk = True
+    to: PartyId | None = None
+    department: Text | None = None
+    by: PartyId | None = None
+    reason: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.to, self.by)
+
+    def check(self, state: Partnership, context: Context) -> None:
+        super().check(state, context)
+        if self.to is None and self.department is None:
+            raise errors.NotFound(what="field", name="to or department, one of which says where the matter goes")
+
+
+class PartnerSought(PartnershipEvent):
+    """A partner is looked for: what is lacking, and who is asked (相手先募集)."""
+
+    needs = OPEN
+    at_desk = True
+    by: PartyId | None = None
+    lacking: tuple[Text, ...] = Field(min_length=1)
+    sought: PartyKind | None = None
+    asked: tuple[PartyId, ...] = ()
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.by, *self.asked)
 
 
 class ConsultationClosed(PartnershipEvent):
     """The consultation is over: on to a proposal, or ended as a private venture, with advice, or with nothing."""
 
+    at_desk = True
     needs = EARLY
+    outcomes = frozenset({Status.CLOSED})
     outcome: ConsultationOutcome
     text: Text | None = None
     venture_by: PartyId | None = None
@@ -59,6 +117,7 @@ class ConsultationClosed(PartnershipEvent):
 class ResourceOffered(PartnershipEvent):
     """A party offers a resource: space, people, knowledge."""
 
+    at_desk = True
     party: PartyId
     kind: Code
     what: Text
@@ -70,10 +129,13 @@ class ResourceOffered(PartnershipEvent):
 
 
 class PartyInvited(PartnershipEvent):
-    """The city, a coordinator or a party asks a party to take part."""
+    """The city, a coordinator or a party asks a party to take part; a party not listed yet comes with its name."""
 
     needs = OPEN
     party: PartyId
+    kind: PartyKind | None = None
+    name_ja: Annotated[str, Disclosed(name_visibility, subject="party")] | None = None
+    name_en: Annotated[str, Disclosed(name_visibility, subject="party")] | None = None
     by: PartyId | None = None
     role: Code | None = None
     invited_as: Code | None = None
@@ -82,10 +144,20 @@ class PartyInvited(PartnershipEvent):
     people: Count | None = None
 
     def named_parties(self) -> Iterable[str]:
-        return given(self.party, self.by)
+        return given(None if self.name_ja else self.party, self.by)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if self.name_ja is not None:
+            yield from roles_unknown([self._listed(self.name_ja)], context)
 
     def apply(self, state: Partnership) -> Partnership:
+        if state.membership(self.party) is None and self.name_ja is not None:
+            state = state.with_membership(Membership(party=self._listed(self.name_ja), kind=self.kind))
         return _mark(state, self.party, "INVITED")
+
+    def _listed(self, name: str) -> Party:
+        roles = (self.role,) if self.role else ()
+        return Party(party=self.party, kind=self.kind, roles=roles, name_ja=name, name_en=self.name_en)
 
 
 class InvitationAccepted(PartnershipEvent):
@@ -119,15 +191,16 @@ def _mark(state: Partnership, party: str, invited: str) -> Partnership:
 
 
 class PartyStatusChanged(PartnershipEvent):
-    """A party changed its legal form, for instance became an NPO corporation."""
+    """A party changed its legal form, or a reorganised department passed its part on to a successor."""
 
     party: PartyId
     from_kind: PartyKind
     to_kind: PartyKind
     how: Code | None = None
+    successor: PartyId | None = None
 
     def named_parties(self) -> Iterable[str]:
-        return (self.party,)
+        return given(self.party, self.successor)
 
     def apply(self, state: Partnership) -> Partnership:
         known = state.membership(self.party)
@@ -153,6 +226,7 @@ class PartyMembershipChanged(PartnershipEvent):
 class MeetingPlanned(PartnershipEvent):
     """A meeting is going to take place."""
 
+    at_desk = True
     needs = OPEN
     attendees: tuple[PartyId, ...] = ()
     convened_by: PartyId | None = None
@@ -168,6 +242,8 @@ class MeetingHeld(PartnershipEvent):
 
     leads = Status.DELIBERATING
     leads_from = EARLY
+    step = Step.DELIBERATION
+    at_desk = True
     no: Ordinal | None = None
     kind: Code | None = None
     attendees: tuple[PartyId, ...] = ()
@@ -184,10 +260,14 @@ class MeetingHeld(PartnershipEvent):
     def named_parties(self) -> Iterable[str]:
         return given(*self.attendees, self.convened_by)
 
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(meetings=state.meetings + 1)
+
 
 class ObjectiveRefined(PartnershipEvent):
     """The shared objective is put more clearly."""
 
+    at_desk = True
     needs = OPEN
     no: Ordinal | None = None
     text: Text
@@ -205,6 +285,7 @@ class NeedsSurveyStarted(PartnershipEvent):
 
     needs = EARLY | REFUSED | frozenset({Status.ACCEPTED})
     leads = Status.SURVEYING
+    step = Step.NEEDS_SURVEY
     programme: Slug | None = None
     fiscal_year: FiscalYear | None = None
     grant_yen: Yen | None = None

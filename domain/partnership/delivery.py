@@ -1,32 +1,30 @@
-"""実施: roles, fees, funding, donations, facilities, rotation, and what was carried out."""
+"""実施: roles, facilities, rotation, and what was carried out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domain import errors
-from domain.dates import Edtf
 from domain.decider import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import Form
 from domain.text import PartyId, Text
-from domain.values import Code, Count, Duration, FiscalYear, Frozen, Slug, Yen
-from domain.vocabulary import EARLY, ENDED, IN_FORCE, OPEN, CityRole, Status
+from domain.values import Code, Count, FiscalYear, Frozen, Slug
+from domain.vocabulary import EARLY, OPEN, CityRole, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class ActivityStarted(PartnershipEvent):
     """The agreed work begins (開始)."""
 
-    needs = EARLY | IN_FORCE | frozenset({Status.ACCEPTED, Status.MODEL_YEAR, Status.TRIAL})
+    needs = EARLY | frozenset({Status.ACCEPTED, Status.MODEL_YEAR, Status.TRIAL, Status.AGREED, Status.ACTIVE})
     leads = Status.ACTIVE
+    step = Step.ACTIVITY
     activity: Text | None = None
 
 
@@ -114,70 +112,6 @@ class RolesAssigned(PartnershipEvent):
         return state.having(forms=(*state.forms, *(code for code in codes if code not in state.forms)))
 
 
-class FeeLine(Frozen):
-    """A price in yen for a unit of time."""
-
-    unit: Duration
-    yen: Yen
-    when: Text | None = None
-
-
-class FeeScheduleSet(PartnershipEvent):
-    """What users pay, and who set it (料金)."""
-
-    payer: Code
-    set_by: PartyId | None = None
-    order: Text | None = None
-    lines: tuple[FeeLine, ...] = Field(min_length=1)
-
-    def named_parties(self) -> Iterable[str]:
-        return given(self.set_by)
-
-
-class FundingDecided(PartnershipEvent):
-    """The city decides to pay (予算). Unknown yen is unknown, not 0; money carries its fiscal year."""
-
-    needs = IN_FORCE | ENDED | frozenset({Status.ACCEPTED, Status.TRIAL, Status.MODEL_YEAR, Status.SURVEYING})
-    payee: PartyId
-    payer: PartyId | None = None
-    recurrence: Literal["ANNUAL", "ONE_OFF"] | None = None
-    since: Edtf | None = None
-    yen: Yen | None = None
-    fiscal_year: FiscalYear | None = None
-    stage: Literal["DECIDED", "PAID"] = "DECIDED"
-
-    def named_parties(self) -> Iterable[str]:
-        return given(self.payee, self.payer)
-
-
-class DonationTermsSet(PartnershipEvent):
-    """What share of which base is given to which fund, in basis points (1 = 0.01 %)."""
-
-    needs = OPEN
-    basis_points: BasisPoints
-    base: Text
-    donor: PartyId
-    fund: PartyId
-    use: Code | None = None
-    agreement: Text | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return (self.donor, self.fund)
-
-
-class DonationReceived(PartnershipEvent):
-    """A donation came in; unknown yen is unknown, not 0."""
-
-    donor: PartyId
-    fund: PartyId
-    yen: Yen | None = None
-    fiscal_year: FiscalYear | None = None
-    used_for: Code | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return (self.donor, self.fund)
-
-
 class FacilityEstablished(PartnershipEvent):
     """A facility exists, with who manages and who owns it (施設)."""
 
@@ -192,7 +126,7 @@ class FacilityEstablished(PartnershipEvent):
         return given(self.managed_by, self.owner)
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(facilities=state.facilities + 1)
+        return state.having(facilities=(*state.facilities, self.facility))
 
 
 class FacilityTransferred(PartnershipEvent):
@@ -209,7 +143,7 @@ class FacilityTransferred(PartnershipEvent):
         return given(self.from_party, self.to_party, self.owner_after)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if not state.facilities:
+        if self.facility not in state.facilities:
             yield errors.FacilityUnknown()
 
 
@@ -222,3 +156,25 @@ class RotationAgreed(PartnershipEvent):
 
     def named_parties(self) -> Iterable[str]:
         return given(*self.hosts, *self.order, self.first_host)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(hosts=self.hosts)
+
+
+class HostRotated(PartnershipEvent):
+    """One of the cities is host, for a fiscal year where known (持ち回り開催); it does not own the record."""
+
+    needs = OPEN
+    host: PartyId
+    fiscal_year: FiscalYear | None = None
+    place: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return (self.host,)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if self.host not in state.hosts:
+            yield errors.NotAJointHost(party=self.host)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(hosted=(*state.hosted, (self.host, self.fiscal_year)))

@@ -1,19 +1,22 @@
-"""提案・審査・決定: numbered submissions, and the decisions on them."""
+"""提案・決定・再検討: numbered submissions, and the decisions on them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domain import errors
+from domain.dates import bounds, plus
 from domain.decider import Context
 from domain.partnership.consultation import given
+from domain.partnership.review import forbids_acceptance, not_pending
 from domain.partnership.state import Partnership, PartnershipEvent, Submission
 from domain.text import PartyId, Text
-from domain.values import Code, Count, Ordinal, Yen
+from domain.values import Code, Ordinal, Yen
 from domain.vocabulary import (
     EARLY,
+    IN_FORCE,
     REFUSED,
     TRYING,
     UNDECIDED,
@@ -21,18 +24,28 @@ from domain.vocabulary import (
     Proposer,
     RejectionCode,
     Status,
+    Step,
     SubmissionKind,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# A proposal to go on with what is under way leaves it under way.
+_UNDER_WAY = IN_FORCE | TRYING
+
 
 class ProposalSubmitted(PartnershipEvent):
-    """A proposal is put before the city. A resubmission stays in the same stream and names the rejection it answers."""
+    """A proposal is put before the city; its texts stay closed until the decision.
 
-    needs = EARLY | REFUSED | frozenset({Status.MODEL_YEAR, Status.AGREED, Status.ACTIVE})
+    A resubmission stays in the same stream and names the rejection that it answers. A continuation is no resubmission:
+    what is under way goes on while it is decided.
+    """
+
+    needs = EARLY | REFUSED | _UNDER_WAY
     leads = Status.PROPOSED
+    leads_from = EARLY | REFUSED
+    step = Step.PROPOSAL
     submission: Ordinal
     kind: SubmissionKind
     proposed_by: Proposer
@@ -45,127 +58,245 @@ class ProposalSubmitted(PartnershipEvent):
     def named_parties(self) -> Iterable[str]:
         return given(self.party)
 
+    def embargo(self) -> str | None:
+        return f"DECISION/{self.submission}"
+
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        rules = context.rules.proposal
         expected = len(state.submissions) + 1
         if self.submission != expected:
             yield errors.SubmissionNumberWrong(expected=expected, given=self.submission)
+        if state.pending is not None:
+            yield errors.SubmissionPending(pending=state.pending.number)
         rejected = {known.number for known in state.submissions if known.outcome is Status.REJECTED}
         is_answer = self.kind is SubmissionKind.RESUBMISSION
         if is_answer != (self.answers_rejection_of is not None) or (
             is_answer and self.answers_rejection_of not in rejected
         ):
             yield errors.RejectionUnanswered(given=self.answers_rejection_of)
-        limit = context.rules.proposal.max_yen
-        if limit is not None and self.budget_yen is not None and self.budget_yen > limit:
-            yield errors.LimitExceeded(what="budget_yen", given=self.budget_yen, limit=limit)
+        if self.proposed_by is Proposer.CITIZENS and rules.citizens_may_propose is False:
+            yield errors.ProposerNotAdmitted()
+        if rules.max_yen is not None and self.budget_yen is not None and self.budget_yen > rules.max_yen:
+            yield errors.LimitExceeded(what="budget_yen", given=self.budget_yen, limit=rules.max_yen)
+        yield from self._out_of_call(context)
+
+    def _out_of_call(self, context: Context) -> Iterator[errors.RuleViolated]:
+        taking = {known.call for known in context.calls if known.takes(self.valid.edtf)}
+        if self.call is not None and self.call not in taking:
+            if not context.is_import or context.calls:
+                yield errors.CallUnknown(given=self.call)
+        elif (
+            context.rules.proposal.call == "OPEN_CALL" and not taking and not (context.is_import and not context.calls)
+        ):
+            # An earlier record whose calls nobody wrote down says nothing about them.
+            yield errors.CallRequired()
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(submissions=(*state.submissions, Submission(number=self.submission, kind=self.kind)))
+        submitted = Submission(
+            number=self.submission,
+            kind=self.kind,
+            submitted=self.valid.edtf,
+            party=self.party,
+            call=self.call,
+        )
+        return state.having(submissions=(*state.submissions, submitted))
 
 
 class ProposalWithdrawn(PartnershipEvent):
-    """The proposer takes an undecided proposal back."""
+    """The proposer takes an undecided proposal back (取下げ)."""
 
-    needs = UNDECIDED
+    needs = UNDECIDED | _UNDER_WAY
     leads = Status.WITHDRAWN
+    leads_from = UNDECIDED
     submission: Ordinal
     reason: Text | None = None
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        yield from _not_pending(state, self.submission)
+        yield from not_pending(state, self.submission)
 
     def apply(self, state: Partnership) -> Partnership:
-        return _settle(state, self.submission, Status.WITHDRAWN)
+        return _settle(state, self.submission, Status.WITHDRAWN, self.valid.edtf)
 
 
-class ReviewOpened(PartnershipEvent):
-    """A submission goes before a panel. `panel` None: its size is not stated."""
+class _Decision(PartnershipEvent):
+    submission: Ordinal | None = None
+    decided_by: PartyId | None = None
+    authority: Code | None = None
 
-    needs = frozenset({Status.PROPOSED})
-    leads = Status.UNDER_REVIEW
-    submission: Ordinal
-    panel: Count | None = None
+    def named_parties(self) -> Iterable[str]:
+        return given(self.decided_by)
+
+    def lifts(self) -> Iterable[str]:
+        # The city's own invitation has no number; what was registered with it waited as for a first proposal.
+        return (f"DECISION/{self.submission or 1}",)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        yield from _not_pending(state, self.submission)
+        # Who decided is unknown, not wrong, where the source of an earlier record does not say.
+        if not context.is_import and (self.decided_by is None or self.authority is None):
+            yield errors.DeciderUnnamed()
+        allowed = context.rules.proposal.decided_by
+        if allowed and self.authority is not None and self.authority not in allowed:
+            yield errors.AuthorityUnknown(authority=self.authority, allowed=", ".join(allowed))
 
-    def apply(self, state: Partnership) -> Partnership:
-        return state.having(reviewed=(*state.reviewed, self.submission))
 
-
-class ProposalAccepted(PartnershipEvent):
+class ProposalAccepted(_Decision):
     """The deciding authority accepts: a submission, or (without one) the party it invited itself (採択)."""
 
-    needs = UNDECIDED | EARLY | TRYING | frozenset({Status.REJECTED})
+    needs = UNDECIDED | EARLY | _UNDER_WAY | frozenset({Status.REJECTED})
     leads = Status.ACCEPTED
-    submission: Ordinal | None = None
+    leads_from = frozenset(Status) - IN_FORCE
+    step = Step.ACCEPTANCE
     origin: Origin | None = None
     accepted_as: Code | None = None
-    decided_by: PartyId | None = None
-    authority: Code | None = None
-    conditions: tuple[Text, ...] = ()
+    conditions: tuple[Text, ...] = Field(default=(), max_length=50)
     note: Text | None = None
 
-    def named_parties(self) -> Iterable[str]:
-        return given(self.decided_by)
-
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        rules = context.rules.proposal
+        yield from super().breaks_rules(state, context)
         if self.submission is not None:
-            yield from _not_pending(state, self.submission)
-        elif state.submissions:
+            yield from not_pending(state, self.submission)
+        elif state.submissions or state.status in IN_FORCE:
             # Acceptance without a submission is the city's invitation; where there are proposals, one is decided.
             yield errors.SubmissionNotPending(given="")
-        elif not rules.city_may_invite:
+        elif not context.rules.proposal.city_may_invite:
             yield errors.CityMayNotInvite()
-        if rules.review_required and self.submission not in state.reviewed:
-            yield errors.ReviewRequired()
-        if state.trials and context.rules.trial is not None and not context.rules.trial.before_acceptance:
-            yield errors.AcceptanceRequired(what="trial")
+        pending = state.pending
+        if pending is not None and pending.number == self.submission and pending.review is not None:
+            yield from forbids_acceptance(pending.review, context.rules.review, decision=True)
 
     def apply(self, state: Partnership) -> Partnership:
-        return state if self.submission is None else _settle(state, self.submission, Status.ACCEPTED)
+        state = state.having(accepted=True, conditions=len(self.conditions), fulfilled=())
+        if self.submission is None:
+            return state
+        return _settle(state, self.submission, Status.ACCEPTED, self.valid.edtf)
 
 
-class ProposalRejected(PartnershipEvent):
-    """The deciding authority refuses a proposal, with at least one reason code and a public explanation (不採択)."""
+class ConditionFulfilled(PartnershipEvent):
+    """A condition of the acceptance is met; `condition` is its number in the acceptance, from 1 (条件充足)."""
 
-    needs = UNDECIDED
-    leads = Status.REJECTED
-    submission: Ordinal
-    codes: tuple[RejectionCode, ...] = Field(default=(), max_length=16)
-    public_explanation: Text | None = None
-    advice: Text | None = None
-    decided_by: PartyId | None = None
-    authority: Code | None = None
-
-    def named_parties(self) -> Iterable[str]:
-        return given(self.decided_by)
+    needs = IN_FORCE | TRYING | frozenset({Status.ACCEPTED})
+    condition: Ordinal
+    evidence: Text | None = None
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if self.condition > state.conditions or self.condition in state.fulfilled:
+            yield errors.ConditionUnknown(given=self.condition)
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(fulfilled=(*state.fulfilled, self.condition))
+
+
+class ProposalRejected(_Decision):
+    """The deciding authority refuses a proposal, with at least one reason code and a public explanation (不採択)."""
+
+    needs = UNDECIDED | _UNDER_WAY
+    leads = Status.REJECTED
+    leads_from = UNDECIDED
+    step = Step.REJECTION
+    submission: Ordinal
+    codes: tuple[RejectionCode, ...] = Field(default=(), max_length=16)
+    local_codes: tuple[Code, ...] = Field(default=(), max_length=16)
+    public_explanation: Text | None = None
+    advice: Text | None = None
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        yield from super().breaks_rules(state, context)
         if not self.codes or self.public_explanation is None:
             yield errors.ReasonRequired()
         allowed = context.rules.proposal.rejection_codes
-        unknown = [code for code in self.codes if allowed and code not in allowed]
+        local = {known.code: known.common for known in context.rules.proposal.local_rejections}
+        unknown = [code.value for code in self.codes if allowed and code not in {*allowed, *local.values()}]
+        unknown += [code for code in self.local_codes if local.get(code) not in self.codes]
         if unknown:
             yield errors.ReasonUnknown(codes=", ".join(unknown))
-        yield from _not_pending(state, self.submission)
-        if context.rules.proposal.review_required and self.submission not in state.reviewed:
-            yield errors.ReviewRequired()
+        yield from not_pending(state, self.submission)
 
     def apply(self, state: Partnership) -> Partnership:
-        return _settle(state, self.submission, Status.REJECTED, self.codes)
+        return _settle(state, self.submission, Status.REJECTED, self.valid.edtf, self.codes)
 
 
-def _not_pending(state: Partnership, submission: int) -> Iterator[errors.RuleViolated]:
-    if state.pending is None or state.pending.number != submission:
-        yield errors.SubmissionNotPending(given=f" ({submission})")
+class AcceptanceDeclined(PartnershipEvent):
+    """The accepted party steps back before anything is agreed (採択後辞退)."""
+
+    needs = frozenset({Status.ACCEPTED})
+    leads = Status.DECLINED
+    reason: Code | None = None
+    text: Text | None = None
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.having(accepted=False)
 
 
-def _settle(state: Partnership, submission: int, outcome: Status, codes: tuple[RejectionCode, ...] = ()) -> Partnership:
-    def settled(known: Submission) -> Submission:
-        if known.number != submission or known.outcome is not None:
-            return known
-        return known.model_copy(update={"outcome": outcome, "codes": codes})
+class AcceptanceRevoked(AcceptanceDeclined):
+    """The authority takes an acceptance back before anything is agreed, for instance as no budget passed (採択取消)."""
 
-    return state.having(submissions=tuple(settled(known) for known in state.submissions))
+    leads = Status.REVOKED
+    reason: Code
+    decided_by: PartyId | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.decided_by)
+
+
+class ReconsiderationRequested(PartnershipEvent):
+    """The proposer asks to decide again on a rejected submission (再検討の申出)."""
+
+    needs = frozenset({Status.REJECTED}) | _UNDER_WAY
+    step = Step.RECONSIDERATION
+    submission: Ordinal
+    by: PartyId | None = None
+    ground: Text | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.by)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        last = state.at_hand
+        if last is None or last.number != self.submission or last.outcome is not Status.REJECTED or last.reconsidering:
+            yield errors.NothingToReconsider()
+            return
+        within = context.rules.proposal.reconsideration_within
+        decided, asked = bounds(last.decided or "XXXX").latest, bounds(self.valid.edtf).earliest
+        if within is not None and decided is not None and asked is not None and asked > plus(decided, within):
+            yield errors.TooLate(event="ReconsiderationRequested", last_day=plus(decided, within))
+
+    def apply(self, state: Partnership) -> Partnership:
+        return state.with_submission(self.submission, reconsidering=True)
+
+
+class ReconsiderationResolved(PartnershipEvent):
+    """The authority decides again: the rejection stands, or the submission is accepted after all (再検討の決定)."""
+
+    needs = frozenset({Status.REJECTED}) | _UNDER_WAY
+    outcomes = frozenset({Status.ACCEPTED})
+    submission: Ordinal
+    outcome: Literal["UPHELD", "ACCEPTED"]
+    reason: Text
+    decided_by: PartyId | None = None
+    authority: Code | None = None
+
+    def named_parties(self) -> Iterable[str]:
+        return given(self.decided_by)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if not context.is_import and (self.decided_by is None or self.authority is None):
+            yield errors.DeciderUnnamed()
+        if not any(s.number == self.submission and s.reconsidering for s in state.submissions):
+            yield errors.NothingToReconsider()
+
+    def apply(self, state: Partnership) -> Partnership:
+        state = state.with_submission(self.submission, reconsidering=False)
+        if self.outcome == "UPHELD":
+            return state
+        state = state.with_submission(self.submission, outcome=Status.ACCEPTED, decided=self.valid.edtf)
+        state = state.having(accepted=True, conditions=0, fulfilled=())
+        return state if state.status in IN_FORCE else state.having(status=Status.ACCEPTED)
+
+
+def _settle(
+    state: Partnership, submission: int, outcome: Status, decided: str, codes: tuple[RejectionCode, ...] = ()
+) -> Partnership:
+    known = next((s for s in state.submissions if s.number == submission), None)
+    if known is None or known.outcome is not None:
+        return state
+    return state.with_submission(submission, outcome=outcome, decided=decided, codes=codes)

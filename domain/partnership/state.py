@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from domain import errors
+from domain.codes import CorporateNumber
+from domain.dates import bounds, plus
 from domain.decider import Context, Event, State
 from domain.text import Disclosed, PartyId, Visibility
 from domain.values import Code, Count, Frozen
-from domain.vocabulary import KNOWN, CityRole, Origin, PartyKind, RejectionCode, Status, SubmissionKind
+from domain.vocabulary import (
+    KNOWN,
+    CityRole,
+    Origin,
+    PartyKind,
+    RejectionCode,
+    Side,
+    Status,
+    Step,
+    SubmissionKind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,6 +47,7 @@ class Party(Frozen):
     roles: tuple[Code, ...] = ()
     city_role: CityRole | None = None
     count: Count | None = None
+    corporate_number: CorporateNumber | None = None
     name_ja: PartyName
     name_en: PartyName | None = None
 
@@ -47,13 +61,65 @@ class Membership(Frozen):
     members: tuple[str, ...] = ()
 
 
+class Score(Frozen):
+    """What one reviewer gave for one criterion, in points."""
+
+    reviewer: str
+    criterion: str
+    score: int
+
+
+class Review(Frozen):
+    """The review of one submission (審査). `size`: how many sit on the panel where its members are not listed."""
+
+    size: int | None = None
+    members: tuple[str, ...] = ()
+    recused: tuple[str, ...] = ()
+    presented: bool = False
+    scores: tuple[Score, ...] = ()
+    recommended: bool | None = None
+
+
 class Submission(Frozen):
     """A numbered proposal and what became of it (ACCEPTED, REJECTED, WITHDRAWN or None while undecided)."""
 
     number: int
     kind: SubmissionKind
+    submitted: str = "XXXX"
+    party: str | None = None
+    call: str | None = None
+    review: Review | None = None
     outcome: Status | None = None
+    decided: str | None = None
     codes: tuple[RejectionCode, ...] = ()
+    reconsidering: bool = False
+
+
+class Grant(Frozen):
+    """A grant that was decided (交付決定) and what was paid on it, in yen; None is unknown, not 0."""
+
+    grant: str
+    yen: int | None
+    fiscal_year: int
+    paid: int = 0
+    settled: int | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most that may be paid on it."""
+        return self.yen if self.settled is None else self.settled
+
+
+class Evaluation(Frozen):
+    """A mutual evaluation (振り返り): who has filed, whether it is revealed, and in which term it falls."""
+
+    number: int
+    period: str | None = None
+    opened: str
+    sides: tuple[Side, ...] = ()
+    shared: bool = False
+    discussed: bool = False
+    renewals: int = 0
 
 
 class Agreement(Frozen):
@@ -63,10 +129,22 @@ class Agreement(Frozen):
     instrument: str | None = None
     forms: tuple[str, ...] = ()
     began: str
-    term: str | None = None
+    terms: tuple[str, ...] = ()
     auto_renewal: bool | None = None
     renewals: int = 0
     ended: Status | None = None
+    ended_on: str | None = None
+
+    @property
+    def last_days(self) -> tuple[date, date] | None:
+        """The earliest and the latest possible last day of its term; None where it has no term or no known start."""
+        start = bounds(self.began)
+        if not self.terms or start.earliest is None or start.latest is None:
+            return None
+        first, last = start.earliest, start.latest
+        for term in self.terms:
+            first, last = plus(first, term), plus(last, term)
+        return first - timedelta(days=1), last - timedelta(days=1)
 
 
 class Partnership(State):
@@ -88,15 +166,27 @@ class Partnership(State):
     objective: str | None = None
     joint: bool = False
     parties: tuple[Membership, ...] = ()
+    consulted: bool = False
+    meetings: int = 0
     submissions: tuple[Submission, ...] = ()
-    reviewed: tuple[int, ...] = ()
+    accepted: bool = False
+    conditions: int = 0
+    fulfilled: tuple[int, ...] = ()
+    resolutions: int = 0
     agreements: tuple[Agreement, ...] = ()
     trials: tuple[bool, ...] = ()
     surveys: tuple[bool, ...] = ()
     model_years: tuple[tuple[str, int, bool], ...] = ()
     forms: tuple[str, ...] = ()
-    facilities: int = 0
+    hosts: tuple[str, ...] = ()
+    hosted: tuple[tuple[str, int | None], ...] = ()
+    facilities: tuple[str, ...] = ()
     activities: int = 0
+    grants: tuple[Grant, ...] = ()
+    interim_reports: int = 0
+    final_reports: int = 0
+    evaluations: tuple[Evaluation, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     ended: str | None = None
 
     def membership(self, party: str) -> Membership | None:
@@ -122,9 +212,75 @@ class Partnership(State):
         return next((known for known in reversed(self.agreements) if known.ended is None), None)
 
     @property
+    def registered(self) -> bool:
+        """Whether it is more than a consultation that somebody brought to the desk."""
+        return bool(self.number)
+
+    @property
+    def at_hand(self) -> Submission | None:
+        """The submission that awaits a decision, else the last one."""
+        return self.submissions[-1] if self.submissions else None
+
+    def with_submission(self, number: int, **changes: Any) -> Partnership:
+        """The state with one submission changed."""
+        return self.having(
+            submissions=tuple(s.model_copy(update=changes) if s.number == number else s for s in self.submissions)
+        )
+
+    def with_evaluation(self, changed: Evaluation) -> Partnership:
+        """The state with one evaluation replaced, or added when it is new."""
+        others = tuple(known for known in self.evaluations if known.number != changed.number)
+        return self.having(evaluations=(*others, changed))
+
+    def evaluation(self, number: int) -> Evaluation | None:
+        """The evaluation of that number."""
+        return next((known for known in self.evaluations if known.number == number), None)
+
+    def grant(self, name: str) -> Grant | None:
+        """The grant of that name."""
+        return next((known for known in self.grants if known.grant == name), None)
+
+    def has_done(self, step: Step) -> bool:
+        """Whether a step that a programme may require lies behind, for the submission or the term at hand."""
+        review = self.at_hand.review if self.at_hand else None
+        renewals = self.agreements[-1].renewals if self.agreements else 0
+        evaluations = [known for known in self.evaluations if known.renewals == renewals]
+        done: dict[Step, bool] = {
+            Step.CONSULTATION: self.consulted,
+            Step.DELIBERATION: self.meetings > 0,
+            Step.NEEDS_SURVEY: True in self.surveys,
+            Step.PROPOSAL: bool(self.submissions),
+            Step.REVIEW: review is not None,
+            Step.PRESENTATION: review is not None and review.presented,
+            Step.RECOMMENDATION: review is not None and review.recommended is not None,
+            Step.ACCEPTANCE: self.accepted,
+            Step.REJECTION: any(known.outcome is Status.REJECTED for known in self.submissions),
+            Step.TRIAL: True in self.trials,
+            Step.MODEL_YEAR: any(done for _, _, done in self.model_years),
+            Step.COUNCIL_RESOLUTION: self.resolutions > 0,
+            Step.AGREEMENT: bool(self.agreements),
+            Step.ACTIVITY: self.status is Status.ACTIVE or self.activities > 0,
+            Step.INTERIM_REPORT: self.interim_reports > 0,
+            Step.FINAL_REPORT: self.final_reports > 0,
+            Step.EVALUATION: any(known.shared for known in evaluations),
+            Step.EVALUATION_DIALOGUE: any(known.discussed for known in evaluations),
+            Step.GRANT: bool(self.grants),
+            Step.SETTLEMENT: all(grant.settled is not None for grant in self.grants),
+            Step.RENEWAL: renewals > 0,
+        }
+        return done.get(step, False)
+
+    @property
     def was_tried(self) -> bool:
         """Whether a trial, a model year or an agreement existed."""
         return bool(self.trials or self.model_years or self.agreements)
+
+
+def roles_unknown(parties: Iterable[Party], context: Context) -> Iterator[errors.RuleViolated]:
+    """The roles that the programme's vocabulary lacks."""
+    allowed = context.rules.party_roles
+    for role in sorted({role for party in parties for role in party.roles} - set(allowed)) if allowed else ():
+        yield errors.RoleUnknown(role=role, allowed=", ".join(allowed))
 
 
 def finished(runs: tuple[bool, ...]) -> tuple[bool, ...]:
@@ -137,13 +293,20 @@ class PartnershipEvent(Event):
     """An event of a partnership's stream.
 
     `needs`: the statuses that admit it. `leads`: the status to which it moves the partnership, if it does; `leads_from`
-    narrows the move to some statuses: elsewhere the event is a fact that leaves the status as it is.
+    narrows the move to some statuses: elsewhere the event is a fact that leaves the status as it is. `outcomes`: the
+    statuses to which its data may move it instead. `step`: the step of the programme that it is, with whatever the
+    programme requires before it. `at_desk`: whether a consultation that is no registered partnership yet admits it.
+    `signed`: whether the parties sign it.
     """
 
     folds_into: ClassVar[type[State]] = Partnership
     needs: ClassVar[frozenset[Status]] = KNOWN
     leads: ClassVar[Status | None] = None
-    leads_from: ClassVar[frozenset[Status] | None] = None
+    leads_from: ClassVar[frozenset[Status | None] | None] = None
+    outcomes: ClassVar[frozenset[Status]] = frozenset()
+    step: ClassVar[Step | None] = None
+    at_desk: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
 
     def named_parties(self) -> Iterable[str]:
         """The parties that this event speaks of; all of them must belong to the partnership."""
@@ -152,16 +315,42 @@ class PartnershipEvent(Event):
     def check(self, state: Partnership, context: Context) -> None:
         if state.status is None:
             raise errors.NotFound(what="partnership", name="of this stream")
-        for party in self.named_parties():
+        # At the desk the parties are not listed yet.
+        for party in self.named_parties() if state.registered else ():
             if state.membership(party) is None:
-                raise errors.NotFound(what="party", name=party)
+                raise errors.NotFound(what="party", name=f"{party} (list it with register-partnership or invite-party)")
 
     def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         if state.status not in self.needs:
             yield errors.StatusForbids(
                 event=type(self).__name__, status=state.status, needs=", ".join(sorted(self.needs))
             )
+        if not state.registered and not self.at_desk:
+            yield errors.NotRegistered(event=type(self).__name__)
+        if self.step is not None:
+            yield from self._out_of_step(self.step, state, context)
+        if self.signed:
+            yield from self._unsigned(state, context)
         yield from self.breaks_rules(state, context)
+
+    @staticmethod
+    def _out_of_step(step: Step, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if not context.rules.has(step):
+            yield errors.StageNotPartOfProgramme(programme=state.programme, stage=step.value)
+        # Where the city only keeps the register, the parties owe it no procedure.
+        missing = [] if state.city_role is CityRole.REGISTRAR else context.rules.requires.get(step, ())
+        missing = [needed for needed in missing if not state.has_done(needed)]
+        if missing:
+            yield errors.StepRequired(step=step.value, needs=", ".join(missing))
+
+    def _unsigned(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        # What an earlier record does not say about signatures is unknown; the clock renews what renews itself.
+        meta = context.meta
+        if meta is None or context.is_import or meta.role.value == "X" or meta.document_ref is not None:
+            return
+        parties = set(self.named_parties())
+        if not meta.signatories or not parties.issubset(meta.signatories):
+            yield errors.SignatureMissing(event=type(self).__name__)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         """The rules beyond the status that this event breaks."""
@@ -178,9 +367,14 @@ class PartnershipEvent(Event):
 
 
 class PartnershipRegistered(PartnershipEvent):
-    """A partnership enters the register with title, kind and parties; undated where no source tells of it."""
+    """A partnership enters the register with title, kind and parties; undated where no source tells of it.
+
+    `embargoed`: it is registered for a proposal, so that title, objective and names stay closed until the decision.
+    """
 
     leads = Status.REGISTERED
+    leads_from = frozenset({None})
+    at_desk = True
     number: Code
     programme: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")
     title_ja: Annotated[str, Disclosed()]
@@ -197,15 +391,20 @@ class PartnershipRegistered(PartnershipEvent):
     joint: bool = False
     recording_city: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,80}$")
     secretariat: PartyId | None = None
+    embargoed: bool | None = None
 
     def check(self, state: Partnership, context: Context) -> None:
-        if state.status is not None:
+        if state.registered:
             raise errors.AlreadyExists(what="partnership", name=self.number)
         named = [party.party for party in self.parties]
         if len(set(named)) != len(named):
             raise errors.AlreadyExists(what="party", name=max(named, key=named.count))
 
+    def embargo(self) -> str | None:
+        return "DECISION/1" if self.embargoed else None
+
     def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        yield from roles_unknown(self.parties, context)
         if context.rules.kinds and self.kind is not None and self.kind not in {k.code for k in context.rules.kinds}:
             yield errors.StageNotPartOfProgramme(programme=self.programme, stage=self.kind)
 

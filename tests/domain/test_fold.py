@@ -18,9 +18,9 @@ from domain import errors
 from domain.commands import BY_EVENT, BY_NAME, parse
 from domain.decider import Context, Event, EventRetracted, History, Meta, Mode, Recorded, advance, decide, fold
 from domain.partnership.state import Partnership, PartnershipEvent
-from domain.rules import AgreementRules, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
+from domain.rules import ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
 from domain.text import Visibility
-from domain.vocabulary import ENDED, Status
+from domain.vocabulary import ENDED, Status, Step
 
 DIGEST = "A" * 43
 
@@ -34,6 +34,9 @@ class BlindDoor:
     def party(self, name: str) -> str:
         return str(uuid5(NAMESPACE_URL, name))
 
+    def person(self, name: str) -> str:
+        return self.party(name)
+
 
 PARTIES = ["npo", "city", "school"]
 REGISTRATION: dict[str, Any] = {
@@ -44,9 +47,9 @@ REGISTRATION: dict[str, Any] = {
 }
 RULES = st.builds(
     Rules,
-    agreement=st.builds(AgreementRules, acceptance_required=st.booleans()),
-    proposal=st.builds(ProposalRules, city_may_invite=st.booleans(), review_required=st.booleans()),
-    trial=st.none() | st.builds(TrialRules, max_length=st.sampled_from([None, "P1Y"]), before_acceptance=st.booleans()),
+    requires=st.sampled_from([{}, {Step.AGREEMENT: (Step.ACCEPTANCE,), Step.ACCEPTANCE: (Step.REVIEW,)}]),
+    proposal=st.builds(ProposalRules, city_may_invite=st.booleans()),
+    trial=st.none() | st.builds(TrialRules, max_length=st.sampled_from([None, "P1Y"])),
     model_years=st.none() | st.builds(ModelYearRules, maximum=st.none() | st.integers(1, 2)),
     term=st.builds(TermRules, renewal_every=st.sampled_from([None, "P3Y"])),
 )

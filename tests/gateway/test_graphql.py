@@ -176,7 +176,7 @@ def test_a_city_answers_with_its_programmes_sources_and_partnerships(ask) -> Non
     city = found["city"]
     assert found["none"] is None
     assert (city["municipalCode"], city["nameJa"], city["compiled"]) == ("132225", "東久留米市", True)
-    assert city["sources"][0]["about"].startswith("Page on Higashikurume City's revised guideline")
+    assert city["sources"][0]["about"].startswith("東久留米市の協働の指針の改定を知らせるページ")
     assert city["programmes"][0]["version"] == 2
     assert len(city["programmes"][0]["rules"]["forms"]) == 7
     assert city["programmes"][0]["rules"]["forms"][2] == {"local": "共催・後援", "codes": ["CO_HOSTING", "ENDORSEMENT"]}

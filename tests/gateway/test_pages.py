@@ -181,7 +181,7 @@ def test_derived_rules_are_marked_and_say_what_from(client) -> None:
     page = client.get("/cities/yamato/programmes/citizen-partnership", params={"lang": "ja"}).text
     said = text_of(page)
     assert "市からの要請による実施 推定 はい" in said
-    assert "case Y1 only" in said
+    assert "事例Y1だけから読み取った" in said
     assert 'lang="en"' in page
 
 

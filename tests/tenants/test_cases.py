@@ -53,7 +53,7 @@ def dates(history: History, name: str) -> list[tuple[str, str]]:
 def test_the_five_cities_are_imported_with_one_anomaly(database: Database, keys: CityKeys) -> None:
     imported = {slug: enter(database, keys, slug)[1] for slug in SLUGS}
     assert sum(each.cases for each in imported.values()) == 21
-    assert sum(each.facts for each in imported.values()) == 167
+    assert sum(each.facts for each in imported.values()) == 176
     anomalies = [(slug, *anomaly) for slug, each in imported.items() for anomaly in each.anomalies]
     assert anomalies == [("yamato", "case Y3", "ProposalAccepted", "SubmissionNotPending")]
     assert [city.slug for city in tenants(database)] == ["higashikurume", "yokohama", "kawasaki", "yamato", "okayama"]
