@@ -465,17 +465,25 @@ def _later(history: History, context: Context, command: Command, draft: Event) -
 
 
 def _codes(entries: Sequence[Recorded], like: Any, context: Context) -> Iterator[tuple[Recorded, frozenset[str]]]:
-    """The rules that each entry breaks where it stands, under the rules by which it was judged."""
-    state = type(like)()
+    for entry, broken in judged_again(entries, type(like)(), context):
+        yield entry, frozenset(violation.code for violation in broken)
+
+
+def judged_again(
+    entries: Sequence[Recorded], initial: Any, context: Context
+) -> Iterator[tuple[Recorded, list[errors.DomainError]]]:
+    """What each entry breaks where it stands, under the rules by which it was judged; dates are not looked at."""
+    state = initial
     for entry in entries:
         rules = context.rules_of(entry.meta) if context.rules_of else context.rules
         there = replace(context, meta=entry.meta, rules=rules)
+        broken: list[errors.DomainError]
         try:
             entry.event.check(state, there)
-            codes = frozenset(violation.code for violation in entry.event.violations(state, there))
+            broken = list(entry.event.violations(state, there))
         except errors.DomainError as impossible:
-            codes = frozenset({impossible.code})
-        yield entry, codes
+            broken = [impossible]
+        yield entry, broken
         state = evolve(state, entry)
 
 

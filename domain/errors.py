@@ -404,9 +404,9 @@ class NothingTried(RuleViolated):
 
 
 class NotDue(RuleViolated):
-    """The agreement cannot lapse: {why}."""
+    """It is not due: {why}."""
 
-    ja = "協定は失効できません: {why}"
+    ja = "まだその時期ではありません: {why}"
 
 
 class TermMismatch(RuleViolated):

@@ -266,6 +266,16 @@ class Rules(Frozen):
     note: Text | None = Field(default=None, description="What else a reader should know.")
     inferred: tuple[Inferred, ...] = Field(default=(), description="What is derived rather than stated.")
 
+    @model_validator(mode="after")
+    def _requires_what_it_has(self) -> Self:
+        for step, needed in self.requires.items():
+            for each in (step, *needed):
+                if not self.has(each):
+                    raise PydanticCustomError(
+                        "absent_step", "requires names {step}, which this programme does not have", {"step": each.value}
+                    )
+        return self
+
     def has(self, step: Step) -> bool:
         """Whether the programme has this step at all."""
         if step in self.absent or (step is Step.TRIAL and self.trial is None):

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,24 +21,25 @@ from eventsourcing.persistence import PersistenceError
 from pydantic import ValidationError
 
 from domain.commands import COMMANDS
-from domain.errors import DomainError
+from domain.errors import DomainError, NotFound
 from gateway.demo import folder_of, prepare
 from gateway.doctor import examine
 from gateway.replay import printed
 from gateway.runtime import NotReady, Service, service
 from gateway.settings import Settings
 from projections.rebuild import rebuild as rebuild_read_models
-from projections.replay import check
+from projections.replay import anomalous, check
 from projections.worker import Worker, caught_up
 from tenants import registry
+from tenants.anomalies import anomalies as explained
 from tenants.book import Book, HistoryBroken, problems
 from tenants.cases import BadCase
 from tenants.cases import import_cases as enter_cases
-from tenants.database import DatabaseUnavailable, TooMuchPrivilege
-from tenants.disclosures import DisclosureAltered, KeyMissing
+from tenants.database import DatabaseUnavailable, Role, TooMuchPrivilege
+from tenants.disclosures import DisclosureAltered, KeyMissing, public_texts
 from tenants.embedded_system import EmbeddedError
 from tenants.migrate import MigrationRefused
-from tenants.programmes import InvalidFile
+from tenants.programmes import InvalidFile, changes, check_programme
 
 app = typer.Typer(
     name="kyodo",
@@ -46,6 +48,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+programme_app = typer.Typer(
+    no_args_is_help=True, help="Programmes (制度): check a file, compare versions."
+)
+app.add_typer(programme_app, name="programme")
 tenant_app = typer.Typer(no_args_is_help=True, help="The cities of this installation.")
 app.add_typer(tenant_app, name="tenant")
 
@@ -208,6 +214,85 @@ def tenant_add(
         Worker(opened.database, opened.keys).catch_up()
         count = 0 if receipt.repeated else receipt.last - receipt.first + 1
         say(f"{city.slug}: {count} events entered" if count else f"{city.slug}: was registered before, nothing entered")
+
+
+@programme_app.command("check")
+def programme_check(
+    files: Annotated[
+        list[Path], typer.Argument(help="Programme files; docs/programme-format.md tells the format.")
+    ],
+) -> None:
+    """Explain by line what is wrong in programme files; exit code 1 when something is. Needs no database."""
+    wrong = 0
+    for file in files:
+        found = check_programme(file)
+        for problem in found:
+            typer.echo(f"{file}, {problem}")
+        wrong += len(found)
+        if not found:
+            say(f"{file}: could be entered as it stands")
+    if wrong:
+        _fail(f"{wrong} problems")
+
+
+@programme_app.command("diff")
+def programme_diff(
+    city: City,
+    programme: Annotated[str, typer.Argument(help="The programme's slug, for instance guideline.")],
+    old: Annotated[int, typer.Argument(help="A version.", min=1)],
+    new: Annotated[int, typer.Argument(help="Another version.", min=1)],
+) -> None:
+    """Show what changed between two versions of a programme: `-` was so, `+` is so."""
+    with _open() as opened:
+        book = _book(opened, city)
+        stream = book.stream("programme", programme)
+        history = book.history(stream)
+        if history is None:
+            raise NotFound(what="programme", name=f"{programme!r} of {city}")
+        known = {version.number: version for version in history.state.versions}
+        for number in (old, new):
+            if number not in known:
+                listed = ", ".join(map(str, known))
+                raise NotFound(what="version", name=f"{number} of {programme} (there are: {listed})")
+        with opened.database.tenant(Role.APP, book.tenant) as connection:
+            texts = public_texts(connection, opened.keys, book.tenant, [stream])
+        typer.echo(f"version {old}, effective {known[old].effective} → version {new}, effective {known[new].effective}")
+        for line in changes(known[old].rules, known[new].rules, texts):
+            typer.echo(line)
+
+
+@app.command()
+def anomalies(
+    city: City,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """List what an earlier record tells although a rule forbids it, each with the rule and why it is broken."""
+    with _open() as opened:
+        book = _book(opened, city)
+        streams = anomalous(opened.database, book.tenant)
+        found = list(explained(book, streams))
+        if as_json:
+            typer.echo(_json([{**asdict(each), "stream": streams[each.stream]} for each in found]))
+            return
+        for each in found:
+            typer.echo(f"{streams[each.stream]}\t{each.label} {each.event}\t{each.valid}\t{each.rule}")
+            typer.echo(f"\t{each.why}\n\t{each.why_ja}")
+            typer.echo(f"\tposition {each.position} of the log, source {each.source or 'not named'}")
+        say(f"{city}: {len(found)} anomalies, accepted because they happened" if found else f"{city}: no anomalies")
+
+
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where the pages are written.")] = Path("docs"),
+    *,
+    example: Annotated[Path | None, typer.Option(help="The folder of the worked example.")] = None,
+) -> None:
+    """Write the reference of events, programme format, refusals and life-cycle from the code. Needs no database."""
+    from gateway.docs import write  # noqa: PLC0415
+
+    write(folder, example or folder / "worked-example")
+    say(f"{folder}: written")
 
 
 @app.command("import-cases")

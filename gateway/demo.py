@@ -1,4 +1,4 @@
-"""`kyodo demo`: the five cities with their programmes and cases, entered through the ordinary commands."""
+"""`kyodo demo`: five cities with their programmes and cases, and four that join one of them, by ordinary commands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tenants.cases import import_cases
 from tenants.registry import register
 
 CITIES = ("yamato", "higashikurume", "yokohama", "okayama", "kawasaki")
+"""The five systems."""
+
+JOINED = ("kodaira", "nishitokyo", "higashimurayama", "kiyose")
+"""Cities that only confirm their part in a joint partnership that one of the five records."""
 
 
 def folder_of(city: str) -> Path:
@@ -20,9 +24,9 @@ def folder_of(city: str) -> Path:
 
 
 def enter_cities(service: Service, say: Say) -> int:
-    """Register the five cities and enter their cases; returns the number of events added."""
+    """Register the cities and enter their cases; returns the number of events added."""
     added = 0
-    for city in CITIES:
+    for city in (*CITIES, *JOINED):
         tenant, registered = register(service.database, service.keys, folder_of(city))
         book = Book(service.database, service.keys, tenant.tenant_id)
         imported = import_cases(book, city, folder_of(city) / "cases.json")

@@ -76,6 +76,26 @@ class ReadModel:
         own = (name for column in (*self.columns, *self.derived) for name in column.names)
         return ("tenant_id", *(column.name for column in self.key), *VERSION_COLUMNS, *own)
 
+    @cached_property
+    def read_columns(self) -> tuple[str, ...]:
+        """What `reading` needs of a stored row: its key, `known_from`, and the declared columns without their texts."""
+        own = (f"{column.names[0]}::text" if column.type == "jsonb" else column.names[0] for column in self.columns)
+        return (*(column.name for column in self.key), "known_from", *own)
+
+    @cached_property
+    def reading_columns(self) -> tuple[str, ...]:
+        """The columns that hold texts or are derived from them, which are as of now in every version."""
+        texts = (column.name for column in self.columns if column.text)
+        return (*texts, *(name for column in self.derived for name in column.names))
+
+    def reading(self, row: tuple[Any, ...], texts: Mapping[str, str]) -> tuple[Any, ...]:
+        """The values of `reading_columns` for a stored row (`read_columns`), with the texts that can be read now."""
+        values = row[len(self.key) + 1 :]
+        found = [texts.get(v) for column, v in zip(self.columns, values, strict=True) if column.text]
+        if self.derive is not None:
+            found += self.derive({c.name: v for c, v in zip(self.columns, values, strict=True)}, texts)
+        return tuple(found)
+
     def ddl(self, schema: str) -> str:
         """CREATE TABLE for the schema; no index yet, so that a rebuild can fill it first."""
         lines = ["tenant_id uuid NOT NULL"]

@@ -18,7 +18,7 @@ from uuid import UUID
 from eventsourcing.persistence import PersistenceError
 from psycopg import sql
 
-from projections.catalogue import READ_MODELS, SCHEMA, fingerprint
+from projections.catalogue import READ_MODELS, SCHEMA, TRACKING, fingerprint
 from projections.copying import copy_line
 from projections.read_model import Versions
 from projections.worker import SWAP_LOCK, described, follow
@@ -95,10 +95,7 @@ def _create(connection: Connection) -> None:
         connection.execute(f"CREATE SCHEMA {NEXT}")
         for model in READ_MODELS:
             connection.execute(model.ddl(NEXT))
-        connection.execute(
-            f"CREATE TABLE {NEXT}.tracking (tenant_id uuid PRIMARY KEY, position bigint NOT NULL,"
-            " updated_at timestamptz NOT NULL DEFAULT now(), error text)"
-        )
+        connection.execute(f"CREATE TABLE {NEXT}.tracking ({TRACKING})")
         connection.execute(f"CREATE TABLE {NEXT}.built (fingerprint text NOT NULL, built_at timestamptz NOT NULL)")
         connection.execute(f"INSERT INTO {NEXT}.built VALUES (%s, now())", (fingerprint(),))
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from domain.decider import NEVER
 from projections.catalogue import READ_MODELS, SCHEMA
-from projections.read_model import Versions
+from projections.read_model import OPEN_POSITION, Versions
 from projections.worker import follow
 from tenants.book import history_of, read
 from tenants.database import Role
@@ -115,3 +115,19 @@ def _compare(
             for name, here, there in zip(model.table_columns, shown[key], fresh[key], strict=True):
                 if here != there:
                     yield Difference(model.name, key, name, here, there)
+
+
+def anomalous(database: Database, tenant: UUID) -> dict[UUID, str]:
+    """The city's streams that hold anomalies, each with the number or slug by which a reader knows it."""
+    with database.tenant(Role.PROJECTOR, tenant) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT a.stream_id, coalesce(p.number, g.slug, 'city')"
+            f" FROM {SCHEMA}.anomaly a"
+            f" LEFT JOIN {SCHEMA}.partnership p ON p.tenant_id = a.tenant_id AND p.partnership_id = a.stream_id"
+            f"  AND p.known_until = {OPEN_POSITION}"
+            f" LEFT JOIN {SCHEMA}.programme g ON g.tenant_id = a.tenant_id AND g.programme_id = a.stream_id"
+            f"  AND g.known_until = {OPEN_POSITION}"
+            f" WHERE a.tenant_id = %s AND a.known_until = {OPEN_POSITION} ORDER BY 2, 1",
+            (tenant,),
+        ).fetchall()
+    return dict(rows)

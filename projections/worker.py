@@ -20,6 +20,7 @@ from eventsourcing.persistence import OperationalError
 from domain.commands import initial_state
 from domain.decider import advance, fold
 from projections.catalogue import READ_MODELS, SCHEMA
+from projections.clock import Clock
 from projections.read_model import OPEN_POSITION, Versions
 from tenants.book import read
 from tenants.database import DatabaseUnavailable, Role
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kyodo.worker")
 
 BATCH = 1_000
+_CLOCK_SECONDS = 60.0
 SWAP_LOCK = int.from_bytes(hashlib.sha256(b"kyodo read model swap").digest()[:8], "big", signed=True)
 
 
@@ -83,10 +85,17 @@ class Worker:
         self.database, self.keys, self.batch = database, keys, batch
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
-        """Work until `stop` is set, looking for new events every `interval` seconds; outlives a lost database."""
+        """Work until `stop` is set, looking for new events every `interval` seconds; outlives a lost database.
+
+        Once a minute it asks whether a new day has begun for a city, and then records what became due.
+        """
+        clock, asked = Clock(self.database, self.keys), -_CLOCK_SECONDS
         while not stop.is_set():
             try:
                 worked = self.catch_up()
+                if not worked and time.monotonic() - asked >= _CLOCK_SECONDS:
+                    asked = time.monotonic()
+                    worked = clock.strike()
             except (DatabaseUnavailable, psycopg.OperationalError) as gone:
                 log.warning("waiting for the database: %s", gone)
                 stop.wait(1.0)
@@ -131,6 +140,7 @@ class Worker:
             texts = public_texts(connection, self.keys, tenant, first)
             _close(connection, versions.closed)
             _insert(connection, versions.rows, texts)
+            _refresh(connection, self.keys, tenant, events)
             connection.execute(
                 f"UPDATE {SCHEMA}.tracking SET position = %s, updated_at = now() WHERE tenant_id = %s",
                 (events[-1].position, tenant),
@@ -176,6 +186,33 @@ def _before(recorder: TenantRecorder, stream: UUID, version: int) -> History | N
         return None
     earlier = [read(stored) for stored in recorder.select_events(stream, lte=version - 1)]
     return fold(initial_state(earlier[0].name), earlier)
+
+
+def _refresh(connection: Connection, keys: CityKeys, tenant: UUID, events: Iterable[Recorded]) -> None:
+    """Bring the texts of every row's versions up to what may be read after events that lift, withdraw or erase."""
+    events = [e for e in events if any((*e.event.lifts(), *e.event.withdraws(), *e.event.erases()))]
+    if not events:
+        return
+    # What is erased may stand in any stream of the city; everything else happens within one.
+    everywhere = any(any(event.event.erases()) for event in events)
+    streams = None if everywhere else {event.stream for event in events}
+    texts = public_texts(connection, keys, tenant, streams)
+    for model in READ_MODELS:
+        read, names = model.read_columns, model.reading_columns
+        if not names:
+            continue
+        where = "" if streams is None else f" AND {model.key[0].name} = ANY(%s)"
+        chosen = () if streams is None else (list(streams),)
+        rows = connection.execute(
+            f"SELECT {', '.join(read)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s{where}", (tenant, *chosen)
+        ).fetchall()
+        keyed = " AND ".join(f"{column.name} = %s" for column in model.key)
+        changes = ", ".join(f"{name} = %s" for name in names)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {SCHEMA}.{model.name} SET {changes} WHERE tenant_id = %s AND {keyed} AND known_from = %s",
+                [(*model.reading(row, texts), tenant, *row[: len(model.key) + 1]) for row in rows],
+            )
 
 
 def _by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:

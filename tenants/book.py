@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hmac
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid5
@@ -32,13 +33,20 @@ from domain.decider import (
     decide,
     fold,
 )
-from domain.errors import DomainError, NotFound, SubjectsDiffer
-from domain.programme import Programme
+from domain.errors import DomainError, HoldForbids, NotFound, StewardshipElsewhere, SubjectsDiffer
+from domain.programme import Programme, Version
 from domain.rules import Rules
 from domain.values import Frozen
 from tenants.database import Role
 from tenants.disclosures import CityDoor, Clear, digests, seal
-from tenants.event_store import RecordedEvent, SubjectKeyConflict, TenantRecorder
+from tenants.event_store import (
+    NO_EFFECTS,
+    Effects,
+    IdempotencyConflict,
+    RecordedEvent,
+    SubjectKeyConflict,
+    TenantRecorder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -181,25 +189,51 @@ class Book(Application[UUID]):
         """The stream of a partnership by number, of a programme by slug, or of the city itself."""
         return uuid5(self.tenant, f"{kind}/{name}")
 
+    def participation(self, recording_city: str, number: str) -> UUID:
+        """The stream of this city's part in a partnership that another city records."""
+        return self.stream("participation", f"{recording_city}/{number}")
+
     def history(self, stream: UUID) -> History | None:
         """The stream as it stands now; None when it has no event."""
         return history_of(cast("Iterable[Recorded]", self.events.get(stream)))
 
-    def entered(self, key: str) -> Receipt | None:
-        """Where the unit of work with this idempotency key stands in the log, None when it was never appended."""
+    def entered(self, key: str, asked: bytes | None = None) -> Receipt | None:
+        """Where the unit of work with this idempotency key stands in the log, None when it was never appended.
+
+        Raises IdempotencyConflict where `asked`, the digest of a request, is not that of the request with this key.
+        """
         with self.database.tenant(Role.APP, self.tenant) as connection:
             row = connection.execute(
-                "SELECT first_position, last_position FROM idempotency WHERE tenant_id = %s AND key = %s",
+                "SELECT first_position, last_position, request_digest FROM idempotency"
+                " WHERE tenant_id = %s AND key = %s",
                 (self.tenant, key),
             ).fetchone()
+        if row is not None and asked is not None and row[2] not in {None, asked}:
+            raise IdempotencyConflict(f"idempotency key {key} belongs to another request")
         return Receipt(first=row[0], last=row[1], repeated=True) if row else None
+
+    def digest(self, asked: Sequence[tuple[UUID, Request]]) -> bytes:
+        """What requests are told apart by; keyed, as a plain hash of a request with a name in it could be guessed."""
+        canonical = rfc8785.dumps([{"stream": str(stream), **req.model_dump(mode="json")} for stream, req in asked])
+        return hmac.digest(self.keys.of(self.tenant), b"request:" + canonical, "sha256")
+
+    def streams_of(self, subject: str) -> list[UUID]:
+        """The streams that hold texts of a person or a party."""
+        with self.database.tenant(Role.APP, self.tenant) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT stream_id FROM disclosure WHERE tenant_id = %s AND subject = %s",
+                (self.tenant, subject),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def plan(self) -> Plan:
         """A unit of work: commands decided one after the other in memory and appended together or not at all."""
         return Plan(self)
 
     def execute(self, stream: UUID, request: Request, key: str | None = None) -> Receipt:
-        """One command on one stream."""
+        """One command on one stream; with the key of an earlier one that asked the same, the answer of then."""
+        if key is not None and (done := self.entered(key, self.digest([(stream, request)]))) is not None:
+            return done
         plan = self.plan()
         plan.add(stream, request)
         return plan.commit(key)
@@ -212,7 +246,11 @@ class Plan:
         self.book = book
         self._histories: dict[UUID, History | None] = {}
         self._new: list[Recorded] = []
+        self._asked: list[tuple[UUID, Request]] = []
         self._texts: list[tuple[int, Clear]] = []
+        self._lifts: list[tuple[int, str]] = []
+        self._withdraws: list[str] = []
+        self._erases: list[str] = []
 
     def __len__(self) -> int:
         return len(self._new)
@@ -235,13 +273,18 @@ class Plan:
         door = self._door(stream, known, request, past)
         draft = self._draft(known, request, past, door)
         history = past or History(initial_state(known.event_name))
+        self._refuse_closed_city()
         judged = _replacement(history, draft) if isinstance(draft, EventCorrected) else draft
-        programme = self._programme(history, judged)
+        programme = self.programme(history, judged)
         version = programme.in_force(judged.valid.edtf) if programme else None
         meta = self._meta(known, request, programme, version.number if version else None, door=door)
+        city = self.city
         context = Context(
             rules=version.rules if version else Rules(),
-            import_window=self._import_window(),
+            calls=programme.calls if programme else (),
+            import_window=city.window is not None,
+            rules_of=self.rules_of,
+            exists=lambda number: self.history(self.book.stream("partnership", number)) is not None,
         )
         event = decide(history, context, known, draft, meta)
         new = Recorded(
@@ -253,30 +296,49 @@ class Plan:
             position=0,
             recorded_at=NEVER,
         )
+        self._check_effects(history, event)
         self._histories[stream] = advance(history, new)
         index = len(self._new)
         self._new.append(new)
-        held = {meta.document_ref, *digests(event.model_dump(mode="json"))}
-        self._texts.extend((index, text) for text in door.clear if text.digest in held)
+        self._asked.append((stream, request))
+        # What comes out of publications is public already and waits for nothing.
+        published = meta.mode is Mode.IMPORT and city.window_compiled
+        waits = None if published else _embargo(history, event, judged)
+        self._texts.extend((index, replace(text, embargo=waits)) for text in door.clear)
+        self._lifts.extend((index, embargo) for embargo in event.lifts())
+        self._withdraws.extend(event.withdraws())
+        self._erases.extend(event.erases())
         return new
 
     def commit(self, key: str | None = None) -> Receipt:
         """Append everything in one call. With a key that was used before, nothing is added and the old place is named.
 
-        Raises the recorder's VersionConflict when another writer was first; nothing is written then. When the database
-        is lost on the way the outcome is unknown: commit again with the same key.
+        Raises the recorder's IdempotencyConflict when the key was used for another request, and its VersionConflict
+        when another writer was first; nothing is written then. When the database is lost on the way the outcome is
+        unknown: commit again with the same key.
         """
         book = self.book
-        if key is not None and (done := book.entered(key)) is not None:
+        asked = book.digest(self._asked) if key is not None and self._new else None
+        if key is not None and (done := book.entered(key, asked)) is not None:
             return done
         if not self._new:
             return Receipt(first=0, last=0, repeated=True)
         stored = [book.mapper.to_stored_event(event) for event in self._new]
+        effects = NO_EFFECTS
+        if self._lifts or self._withdraws or self._erases:
+            effects = Effects(tuple(self._lifts), tuple(self._withdraws), tuple(self._erases))
         while True:
             with book.database.tenant(Role.APP, book.tenant) as connection:
                 sealed, fresh = seal(connection, book.keys, book.tenant, self._texts)
             try:
-                appended = book.city_log.append(stored, idempotency_key=key, disclosures=sealed, keys=fresh)
+                appended = book.city_log.append(
+                    stored,
+                    idempotency_key=key,
+                    request_digest=asked,
+                    disclosures=sealed,
+                    keys=fresh,
+                    effects=effects,
+                )
             except SubjectKeyConflict:
                 continue  # Another writer made that subject's key in between: seal with the one that stands now.
             return Receipt(appended.first_position, appended.last_position, repeated=appended.replayed)
@@ -318,7 +380,8 @@ class Plan:
             "data": event.model_dump(mode="json", exclude_none=True),
         }
 
-    def _programme(self, history: History, draft: Event) -> Programme | None:
+    def programme(self, history: History, draft: Event | None = None) -> Programme | None:
+        """The programme by which an event of the stream is judged, None where it belongs to none."""
         # A grant named in the data is the programme that its stage is judged by; otherwise it is the partnership's own.
         slug = getattr(draft, "programme", None) or getattr(history.state, "programme", None)
         if isinstance(history.state, Programme | City) or not slug:
@@ -342,9 +405,36 @@ class Plan:
         except ValidationError as invalid:
             raise InvalidCommand(command=known.name, problems=problems(invalid)) from invalid
 
-    def _import_window(self) -> bool:
+    @property
+    def city(self) -> City:
+        """The city as it stands."""
         city = self.history(self.book.stream("city"))
-        return city is not None and city.state.window is not None
+        return city.state if city is not None else City()
+
+    def _refuse_closed_city(self) -> None:
+        steward = self.city.steward
+        if steward is not None:
+            raise StewardshipElsewhere(city=steward)
+
+    def rules_of(self, meta: Meta) -> Rules:
+        """The rules by which an event was judged."""
+        past = self.history(self.book.stream("programme", meta.programme)) if meta.programme else None
+        versions: tuple[Version, ...] = past.state.versions if past else ()
+        return next((v.rules for v in versions if v.number == meta.programme_version), Rules())
+
+    def _check_effects(self, history: History, event: Event) -> None:
+        """Refuse what could not take effect: a text that the stream does not hold, a subject that a hold protects."""
+        for digest in event.withdraws():
+            if not any(digest in digests(entry.event.model_dump(mode="json")) for entry in history.recorded):
+                raise NotFound(what="text", name=f"{digest} of this stream")
+        for subject in event.erases():
+            streams = self.book.streams_of(subject)
+            if not streams:
+                raise NotFound(what="subject", name=f"{subject}, with texts that could be erased,")
+            for stream in streams:
+                past = self.history(stream)
+                if past is not None and past.state.holds:
+                    raise HoldForbids
 
 
 def _read(event: type[Event], name: str, data: dict[str, Any], door: CityDoor) -> Event:
@@ -374,6 +464,15 @@ def _replacement(history: History, draft: EventCorrected) -> Event:
     """The event that a correction makes of its target, by which its programme is found; else the correction itself."""
     target = next((e for e in history.entries if e.version == draft.target and e.name == draft.event), None)
     return draft if target is None else corrected(target, draft)
+
+
+def _embargo(history: History, event: Event, judged: Event) -> str | None:
+    """What the event's texts wait for: a correction's for what its target's wait for, nothing if that has come."""
+    embargo = judged.embargo() or event.embargo()
+    if embargo is None:
+        return None
+    lifted = any(embargo in entry.event.lifts() for entry in history.recorded)
+    return None if lifted else embargo
 
 
 def at_position(history: History, position: int) -> History | None:

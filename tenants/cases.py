@@ -1,7 +1,11 @@
 """Import of a city's cases: one file is one city is one append, decided in memory first, entered whole or not at all.
 
-The file is JSON: `{"format": 1, "city": slug, "programmes": [{"programme", "facts"}], "cases": [{"case", "facts"}]}`. A
-fact is a command with its valid time: `{"command", "valid", "certainty", "label", "source", "inferred_from", "data"}`.
+The file is JSON: `{"format": 1, "city": slug, "programmes": [{"programme", "facts"}], "cases": [{"case", "facts"}]}`,
+with `"participations": [{"recording_city", "number", "facts"}]` for partnerships that another city records, and
+`"city_facts": [fact]` for the city's own stream. `"compiled": false` says that it is the city's own earlier record and
+not taken from publications. A fact is a command with its valid time: `{"command", "valid", "certainty", "label",
+"source", "inferred_from", "data"}`, and where needed `actor`, `approved_by`, `signatories`, `document_ref`,
+`placed_after`.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from pydantic import Field, ValidationError
 from domain.decider import Mode
 from domain.errors import DomainError
 from domain.text import MAX_TEXT
-from domain.values import Frozen
+from domain.values import Code, Frozen, Slug
 from tenants.book import Book, Request, problems
 from tenants.programmes import InvalidFile
 
@@ -46,6 +50,9 @@ class Fact(Frozen):
     source: str | None = None
     inferred_from: str | None = None
     actor: str | None = None
+    approved_by: str | None = None
+    signatories: tuple[str, ...] = ()
+    document_ref: str | None = Field(default=None, max_length=MAX_TEXT)
     placed_after: int | None = None
     data: dict[str, Any] = Field(default_factory=dict)
 
@@ -64,6 +71,14 @@ class CaseFacts(Frozen):
     facts: tuple[Fact, ...] = Field(min_length=1)
 
 
+class ParticipationFacts(Frozen):
+    """What this city confirms about a partnership that another city records."""
+
+    recording_city: Slug
+    number: Code
+    facts: tuple[Fact, ...] = Field(min_length=1)
+
+
 class CaseFile(Frozen):
     """A whole import file."""
 
@@ -71,7 +86,16 @@ class CaseFile(Frozen):
     city: str
     note: str | None = None
     programmes: tuple[ProgrammeFacts, ...] = ()
+    compiled: bool = True
     cases: tuple[CaseFacts, ...] = ()
+    participations: tuple[ParticipationFacts, ...] = ()
+    city_facts: tuple[Fact, ...] = ()
+
+    @property
+    def facts(self) -> int:
+        """How many facts the file states."""
+        groups = (self.programmes, self.cases, self.participations)
+        return sum(len(each.facts) for group in groups for each in group) + len(self.city_facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +133,12 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
     if file.city != slug:
         raise InvalidFile(f"{path}: this file is for city {file.city!r}, not for {slug!r}")
     key = "import:" + hashlib.sha256(text.encode()).hexdigest()
-    facts = sum(len(group.facts) for group in file.programmes) + sum(len(case.facts) for case in file.cases)
     if (done := book.entered(key)) is not None:
-        return Imported(done, len(file.cases), facts, ())
+        return Imported(done, len(file.cases), file.facts, ())
     plan = book.plan()
     city = book.stream("city")
-    opened = {"reason": "compiled from publications", "scope": "CASES"}
+    reason = "公表された資料からの編集" if file.compiled else "市の以前の記録の移行"
+    opened = {"reason": reason, "scope": "CASES", "compiled": file.compiled}
     try:
         plan.add(city, _window("open-import-window", opened))
     except DomainError as refused:
@@ -130,7 +154,7 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
         if place[-1] == 0:
             say(name)
     plan.add(city, _window("close-import-window", {"entered": len(plan) + 1}))
-    return Imported(plan.commit(key), len(file.cases), facts, tuple(anomalies))
+    return Imported(plan.commit(key), len(file.cases), file.facts, tuple(anomalies))
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
@@ -176,6 +200,12 @@ def _facts(book: Book, file: CaseFile) -> Iterator[tuple[tuple[str | int, ...], 
         stream = book.stream("partnership", case.case)
         for number, fact in enumerate(case.facts):
             yield ("cases", at, "facts", number), f"case {case.case}", stream, fact
+    for at, part in enumerate(file.participations):
+        stream = book.participation(part.recording_city, part.number)
+        for number, fact in enumerate(part.facts):
+            yield ("participations", at, "facts", number), f"{part.recording_city} {part.number}", stream, fact
+    for number, fact in enumerate(file.city_facts):
+        yield ("city_facts", number), "city", book.stream("city"), fact
 
 
 def _request(fact: Fact) -> Request:
@@ -189,6 +219,9 @@ def _request(fact: Fact) -> Request:
         mode=Mode.IMPORT,
         actor=fact.actor or IMPORTER,
         recorded_by=IMPORTER,
+        approved_by=fact.approved_by,
+        signatories=fact.signatories,
+        document_ref=fact.document_ref,
         placed_after=fact.placed_after,
     )
 
@@ -207,7 +240,7 @@ def _within(refused: DomainError) -> tuple[str | int, ...]:
     match refused.__cause__.errors()[0]["loc"]:
         case ("valid", *_):
             return ("valid",)
-        case (("actor" | "placed_after") as field, *_):
+        case (("actor" | "approved_by" | "signatories" | "document_ref" | "placed_after") as field, *_):
             return (field,)
         case place:
             return ("data", *place)

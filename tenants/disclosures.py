@@ -101,6 +101,7 @@ class Clear:
     disclosure: bytes
     subject: str
     visibility: Visibility
+    embargo: str | None = None
 
 
 class CityDoor:
@@ -172,6 +173,7 @@ def seal(
                 subject=text.subject,
                 visibility=text.visibility.value,
                 sealed=nonce + cipher,
+                embargo=text.embargo,
             )
         )
     return sealed, fresh
@@ -180,7 +182,7 @@ def seal(
 def public_texts(
     connection: Connection, keys: CityKeys, tenant: UUID, streams: Iterable[UUID] | None = None
 ) -> dict[str, str]:
-    """Digest → text of every public disclosure of the streams (all of the city's when None) that can still be opened.
+    """Digest → text of each public disclosure of the streams (all of the city's when None) that waits for nothing.
 
     Runs in a transaction that has the tenant set. A text whose subject's key was destroyed is left out: it is erased.
     Raises DisclosureAltered when a stored disclosure is not what the log holds the digest of.
@@ -188,7 +190,8 @@ def public_texts(
     chosen = None if streams is None else list(streams)
     rows = connection.execute(
         "SELECT digest, subject, sealed, wrapped_key FROM disclosure JOIN subject_key USING (tenant_id, subject)"
-        " WHERE tenant_id = %s AND visibility = 'PUBLIC' AND (%s::uuid[] IS NULL OR stream_id = ANY(%s))",
+        " WHERE tenant_id = %s AND visibility = 'PUBLIC' AND embargo IS NULL"
+        " AND (%s::uuid[] IS NULL OR stream_id = ANY(%s))",
         (tenant, chosen, chosen),
     ).fetchall()
     return open_texts(keys.of(tenant), rows)

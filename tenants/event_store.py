@@ -57,6 +57,23 @@ class NewDisclosure:
     subject: str
     visibility: str  # PUBLIC, PARTY, CITY or PERSONAL
     sealed: bytes
+    embargo: str | None = None
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What an append does to disclosures beside the log, in its own transaction.
+
+    `lifts`: index of an event and the embargo that ends with it; `withdraws`: digests that the public may not read any
+    more; `erases`: subjects whose texts and key are destroyed.
+    """
+
+    lifts: tuple[tuple[int, str], ...] = ()
+    withdraws: tuple[str, ...] = ()
+    erases: tuple[str, ...] = ()
+
+
+NO_EFFECTS = Effects()
 
 
 @dataclass(frozen=True)
@@ -152,6 +169,7 @@ class TenantRecorder(ApplicationRecorder):
         request_digest: bytes | None = None,
         disclosures: Sequence[NewDisclosure] = (),
         keys: Sequence[NewKey] = (),
+        effects: Effects = NO_EFFECTS,
     ) -> Appended:
         """Records all or nothing, durably once it returns; several streams may be mixed.
 
@@ -159,9 +177,15 @@ class TenantRecorder(ApplicationRecorder):
         is lost the outcome is unknown: try again with the same key, or load the streams first.
         """
         batch = _batch(stored_events, idempotency_key, request_digest, disclosures, keys)
+        if effects is not NO_EFFECTS:
+            lifts = [{"event": event, "embargo": embargo} for event, embargo in effects.lifts]
+            batch |= {"lifts": lifts, "withdraws": effects.withdraws, "erases": effects.erases}
+        waits = effects is not NO_EFFECTS or any(disclosure.embargo for disclosure in disclosures)
         try:
             with self._database.connection(Role.APP) as connection:
-                row = connection.fast_cursor.execute(_APPEND, (self.tenant_id, batch), prepare=True).fetchone()
+                row = connection.fast_cursor.execute(
+                    _APPEND_WITH_EFFECTS if waits else _APPEND, (self.tenant_id, _json(batch)), prepare=True
+                ).fetchone()
         except psycopg.Error as error:
             raise _translated(error) from error
         return Appended(*(row or ()))
@@ -298,6 +322,7 @@ class PollingSubscription(Subscription[TenantRecorder]):
 
 
 _APPEND = "SELECT first_position, last_position, recorded_at, replayed FROM append_events(%s, %s)"
+_APPEND_WITH_EFFECTS = _APPEND.replace("append_events", "append_events_with_effects")
 _HEAD = "SELECT size, root, frontier, last_recorded_at FROM tenant_head WHERE tenant_id = %s"
 # In the order of RecordedEvent's fields.
 _SELECT = """
@@ -328,7 +353,7 @@ def _batch(
     request_digest: bytes | None,
     disclosures: Sequence[NewDisclosure],
     keys: Sequence[NewKey],
-) -> str:
+) -> dict[str, Any]:
     """The one argument of append_events() beside the tenant; its migration describes it."""
     if any(not 0 <= disclosure.event < len(stored_events) for disclosure in disclosures):
         raise DataError("a disclosure names an event that is not in this append")
@@ -343,6 +368,10 @@ def _batch(
         batch["key"] = idempotency_key
     if request_digest is not None:
         batch["request_digest"] = request_digest.hex()
+    return batch
+
+
+def _json(batch: dict[str, Any]) -> str:
     try:
         return orjson.dumps(batch).decode()
     except TypeError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from domain import errors
-from domain.dates import Edtf, bounds, plus
+from domain.dates import Edtf, bounds, can_follow, plus
 from domain.decider import Context, Role
 from domain.partnership.state import Agreement, Partnership, PartnershipEvent
 from domain.rules import Form, Rules
@@ -92,6 +92,7 @@ class AgreementConcluded(PartnershipEvent):
     def apply(self, state: Partnership) -> Partnership:
         agreement = Agreement(
             number=len(state.agreements) + 1,
+            parties=self.parties,
             instrument=self.instrument,
             forms=_codes(self.forms),
             began=self.valid.edtf,
@@ -144,6 +145,9 @@ class AgreementAmended(PartnershipEvent):
     def named_parties(self) -> Iterable[str]:
         return self.parties
 
+    def signers(self, state: Partnership) -> Iterable[str]:
+        return (*self.parties, *(state.agreement.parties if state.agreement else ()))
+
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         if state.agreement is None:
             yield errors.NothingAgreed()
@@ -158,18 +162,28 @@ class AgreementAmended(PartnershipEvent):
 class AgreementRenewed(PartnershipEvent):
     """The agreement runs for another term; `no` counts the renewals (更新). The clock renews what renews itself."""
 
+    in_order: ClassVar[bool] = False  # the clock records it on the day that it notices; its own rules hold its date
     needs = IN_FORCE
     step = Step.RENEWAL
     signed = True
     no: Ordinal
     term: Duration | None = None
 
+    def signers(self, state: Partnership) -> Iterable[str]:
+        return state.agreement.parties if state.agreement else ()
+
     def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if context.meta is not None and context.meta.role is Role.CLOCK:
-            # What renews itself by its own terms waits for nobody's evaluation.
-            yield from self.breaks_rules(state, context)
-        else:
+        if context.meta is None or context.meta.role is not Role.CLOCK:
             yield from super().violations(state, context)
+            return
+        # What renews itself by its own terms waits for nobody's evaluation.
+        if state.status not in self.needs:
+            yield errors.StatusForbids(
+                event=type(self).__name__, status=state.status, needs=", ".join(sorted(self.needs))
+            )
+        yield from self.breaks_rules(state, context)
+        if state.agreement is not None and not state.agreement.auto_renewal:
+            yield errors.NotDue(why="the agreement does not renew itself")
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         agreement = state.agreement
@@ -177,6 +191,13 @@ class AgreementRenewed(PartnershipEvent):
             yield errors.NothingAgreed()
         elif self.no != agreement.renewals + 1:
             yield errors.NumberOutOfSequence(what="renewal", given=self.no, expected=agreement.renewals + 1)
+        if agreement is not None and not can_follow(agreement.began, self.valid.edtf):
+            yield errors.OutOfOrder(
+                event="AgreementRenewed",
+                valid=self.valid.edtf,
+                previous="AgreementConcluded",
+                previous_valid=agreement.began,
+            )
         term = context.rules.term
         yield from _wrong_term(self.term, context)
         if term.max_renewals is not None and self.no > term.max_renewals:
@@ -208,6 +229,7 @@ class AgreementLapsed(PartnershipEvent):
     It is valid on the day after the term's end.
     """
 
+    in_order: ClassVar[bool] = False  # what happened within the grace came before it in the record
     needs = IN_FORCE
     outcomes = frozenset({Status.LAPSED})
 

@@ -18,7 +18,7 @@ from domain.partnership.state import (
     name_visibility,
     roles_unknown,
 )
-from domain.text import Disclosed, Note, PartyId, PersonalText, Text
+from domain.text import Disclosed, Note, PartyId, Text, Visibility
 from domain.values import Code, Count, Duration, FiscalYear, Frozen, Ordinal, Slug, Yen
 from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status, Step
 
@@ -122,7 +122,7 @@ class ResourceOffered(PartnershipEvent):
     kind: Code
     what: Text
     share: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}/[0-9]{1,3}$")] | None = None
-    place: PersonalText | None = None
+    place: Annotated[str, Disclosed(Visibility.PERSONAL, subject="party")] | None = None
 
     def named_parties(self) -> Iterable[str]:
         return (self.party,)
@@ -295,11 +295,11 @@ class NeedsSurveyStarted(PartnershipEvent):
 
 
 class NeedsSurveyReported(PartnershipEvent):
-    """What the survey found."""
+    """The survey was carried out, and what it found where that is told."""
 
     programme: Slug | None = None
     fiscal_year: FiscalYear | None = None
-    findings: tuple[Text, ...] = Field(min_length=1)
+    findings: tuple[Text, ...] = ()
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         if False not in state.surveys:
@@ -326,7 +326,7 @@ class ActivityLaunched(PartnershipEvent):
     means: Code | None = None
     services: tuple[Service, ...] = ()
     office: Code | None = None
-    office_address: PersonalText | None = None
+    office_address: Annotated[str, Disclosed(Visibility.PERSONAL, subject="party")] | None = None
     contact: Text | None = None
 
     def named_parties(self) -> Iterable[str]:

@@ -131,12 +131,16 @@ class _Decision(PartnershipEvent):
         return (f"DECISION/{self.submission or 1}",)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        # Who decided is unknown, not wrong, where the source of an earlier record does not say.
-        if not context.is_import and (self.decided_by is None or self.authority is None):
-            yield errors.DeciderUnnamed()
-        allowed = context.rules.proposal.decided_by
-        if allowed and self.authority is not None and self.authority not in allowed:
-            yield errors.AuthorityUnknown(authority=self.authority, allowed=", ".join(allowed))
+        yield from _wrongly_decided(self.decided_by, self.authority, context)
+
+
+def _wrongly_decided(decided_by: str | None, authority: str | None, context: Context) -> Iterator[errors.RuleViolated]:
+    # Who decided is unknown, not wrong, where the source of an earlier record does not say.
+    if not context.is_import and (decided_by is None or authority is None):
+        yield errors.DeciderUnnamed()
+    allowed = context.rules.proposal.decided_by
+    if allowed and authority is not None and authority not in allowed:
+        yield errors.AuthorityUnknown(authority=authority, allowed=", ".join(allowed))
 
 
 class ProposalAccepted(_Decision):
@@ -269,6 +273,7 @@ class ReconsiderationResolved(PartnershipEvent):
 
     needs = frozenset({Status.REJECTED}) | _UNDER_WAY
     outcomes = frozenset({Status.ACCEPTED})
+    leads_from = frozenset(Status) - IN_FORCE
     submission: Ordinal
     outcome: Literal["UPHELD", "ACCEPTED"]
     reason: Text
@@ -279,8 +284,7 @@ class ReconsiderationResolved(PartnershipEvent):
         return given(self.decided_by)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
-        if not context.is_import and (self.decided_by is None or self.authority is None):
-            yield errors.DeciderUnnamed()
+        yield from _wrongly_decided(self.decided_by, self.authority, context)
         if not any(s.number == self.submission and s.reconsidering for s in state.submissions):
             yield errors.NothingToReconsider()
 
@@ -290,7 +294,7 @@ class ReconsiderationResolved(PartnershipEvent):
             return state
         state = state.with_submission(self.submission, outcome=Status.ACCEPTED, decided=self.valid.edtf)
         state = state.having(accepted=True, conditions=0, fulfilled=())
-        return state if state.status in IN_FORCE else state.having(status=Status.ACCEPTED)
+        return state.having(status=Status.ACCEPTED) if state.status in self.leads_from else state
 
 
 def _settle(

@@ -11,7 +11,7 @@ from domain import errors
 from domain.decider import Context
 from domain.partnership.state import Partnership, PartnershipEvent, Review, Score, Submission
 from domain.rules import ReviewRules
-from domain.text import Note, PartyId, PersonalText, PersonId, Text
+from domain.text import Disclosed, Note, PartyId, PersonId, Text, Visibility
 from domain.values import BasisPoints, Code, Count, Frozen, Ordinal
 from domain.vocabulary import IN_FORCE, TRYING, UNDECIDED, Status, Step
 
@@ -33,9 +33,9 @@ class Tally:
 
 
 def tally(review: Review, rules: ReviewRules) -> Tally:
-    """Weigh the scores by the programme's criteria; scores of unknown criteria (imported ones) do not count."""
+    """Weigh the scores by the programme's criteria; scores of unknown criteria and of who stands back do not count."""
     criteria = {criterion.code: criterion for criterion in rules.criteria}
-    scores = [score for score in review.scores if score.criterion in criteria]
+    scores = [s for s in review.scores if s.criterion in criteria and s.reviewer not in review.recused]
     reviewers = {score.reviewer for score in scores}
     reached = sum(criteria[score.criterion].weight * score.score for score in scores)
     possible = sum(criteria[score.criterion].weight * criteria[score.criterion].highest for score in scores)
@@ -68,7 +68,7 @@ class PanelMember(Frozen):
     """Who sits on the panel: an opaque id, the name for the city's own eyes, and the party it belongs to."""
 
     reviewer: PersonId
-    name: PersonalText | None = None
+    name: Annotated[str, Disclosed(Visibility.PERSONAL, subject="reviewer")] | None = None
     belongs_to: PartyId | None = None
 
 
@@ -120,6 +120,9 @@ class ReviewOpened(ReviewEvent):
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         yield from not_pending(state, self.submission)
+        if state.status in self.needs and state.pending is not None and state.pending.review is not None:
+            # What is under way keeps its status while a continuation is reviewed, once like any other.
+            yield errors.StatusForbids(event="ReviewOpened", status=Status.UNDER_REVIEW, needs=Status.PROPOSED)
 
     def apply(self, state: Partnership) -> Partnership:
         pending = next((s for s in state.submissions if s.number == self.submission), None)
@@ -220,7 +223,8 @@ class RecommendationIssued(ReviewEvent):
 
     def breaks_review(self, submission: Submission, review: Review, context: Context) -> Iterator[errors.RuleViolated]:
         rules = context.rules.review
-        present = max(self.present or 0, len({score.reviewer for score in review.scores}))
+        scoring = {score.reviewer for score in review.scores} - set(review.recused)
+        present = max(self.present or 0, len(scoring))
         if rules.quorum is not None and present < rules.quorum and not (context.is_import and present == 0):
             yield errors.QuorumMissing(quorum=rules.quorum, present=present)
         if self.result == "RECOMMENDED":

@@ -126,6 +126,7 @@ class Agreement(Frozen):
     """An agreement and its terms; `ended` is how it ended, None while in force."""
 
     number: int
+    parties: tuple[str, ...] = ()
     instrument: str | None = None
     forms: tuple[str, ...] = ()
     began: str
@@ -292,9 +293,9 @@ def finished(runs: tuple[bool, ...]) -> tuple[bool, ...]:
 class PartnershipEvent(Event):
     """An event of a partnership's stream.
 
-    `needs`: the statuses that admit it. `leads`: the status to which it moves the partnership, if it does; `leads_from`
-    narrows the move to some statuses: elsewhere the event is a fact that leaves the status as it is. `outcomes`: the
-    statuses to which its data may move it instead. `step`: the step of the programme that it is, with whatever the
+    `needs`: the statuses that admit it. `leads`: the status to which it moves the partnership, if it does; `outcomes`:
+    the statuses to which its data may move it instead. `leads_from` narrows either move to some statuses: elsewhere the
+    event is a fact that leaves the status as it is. `step`: the step of the programme that it is, with whatever the
     programme requires before it. `at_desk`: whether a consultation that is no registered partnership yet admits it.
     `signed`: whether the parties sign it.
     """
@@ -311,6 +312,10 @@ class PartnershipEvent(Event):
     def named_parties(self) -> Iterable[str]:
         """The parties that this event speaks of; all of them must belong to the partnership."""
         return ()
+
+    def signers(self, state: Partnership) -> Iterable[str]:
+        """The parties that sign this event, if it is one that is signed."""
+        return self.named_parties()
 
     def check(self, state: Partnership, context: Context) -> None:
         if state.status is None:
@@ -348,8 +353,7 @@ class PartnershipEvent(Event):
         meta = context.meta
         if meta is None or context.is_import or meta.role.value == "X" or meta.document_ref is not None:
             return
-        parties = set(self.named_parties())
-        if not meta.signatories or not parties.issubset(meta.signatories):
+        if not meta.signatories or not set(self.signers(state)).issubset(meta.signatories):
             yield errors.SignatureMissing(event=type(self).__name__)
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:

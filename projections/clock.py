@@ -1,0 +1,115 @@
+"""The clock: once a day of the city's calendar it records what became due, through the ordinary commands.
+
+It gives each command with an idempotency key of its own and the rules admit it only once, so that any number of workers
+may strike at any time. A record compiled from publications is left alone: what became of it since, nobody knows here.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from domain.clock import due
+from domain.decider import Mode
+from domain.errors import DomainError
+from projections.catalogue import SCHEMA
+from projections.read_model import OPEN_POSITION
+from tenants.book import Book, Request
+from tenants.database import Role
+from tenants.event_store import VersionConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from domain.decider import History
+    from tenants.database import Database
+    from tenants.disclosures import CityKeys
+
+log = logging.getLogger("kyodo.clock")
+
+CLOCK = "X/clock"
+_MOST = 100
+"""Steps that one partnership may take in one strike; a century of yearly renewals."""
+
+
+def tokyo_today() -> date:
+    """Today in the calendar of every Japanese city."""
+    return datetime.now(ZoneInfo("Asia/Tokyo")).date()
+
+
+class Clock:
+    """Strikes for every city whose last strike was on an earlier day."""
+
+    def __init__(self, database: Database, keys: CityKeys, today: Callable[[], date] = tokyo_today) -> None:
+        self.database, self.keys, self.today = database, keys, today
+
+    def strike(self) -> int:
+        """Record what is due in every city; returns the number of events recorded."""
+        today = self.today()
+        with self.database.projector() as connection:
+            waiting = connection.execute(
+                f"SELECT tenant_id FROM {SCHEMA}.tracking WHERE clock_day IS NULL OR clock_day < %s ORDER BY 1",
+                (today,),
+            ).fetchall()
+        return sum(self._city(row[0], today) for row in waiting)
+
+    def _city(self, tenant: UUID, today: date) -> int:
+        with self.database.tenant(Role.PROJECTOR, tenant) as connection:
+            claimed = connection.execute(
+                f"SELECT 1 FROM {SCHEMA}.tracking WHERE tenant_id = %s AND (clock_day IS NULL OR clock_day < %s)"
+                " AND error IS NULL FOR UPDATE SKIP LOCKED",
+                (tenant, today),
+            ).fetchone()
+            if claimed is None:
+                return 0
+            streams = connection.execute(
+                f"SELECT partnership_id FROM {SCHEMA}.partnership"
+                f" WHERE tenant_id = %s AND known_until = {OPEN_POSITION}"
+                " ORDER BY 1",
+                (tenant,),
+            ).fetchall()
+            book = Book(self.database, self.keys, tenant)
+            recorded = sum(self._partnership(book, row[0], today) for row in streams)
+            connection.execute(f"UPDATE {SCHEMA}.tracking SET clock_day = %s WHERE tenant_id = %s", (today, tenant))
+        if recorded:
+            log.info("clock: %s events recorded for city %s on %s", recorded, tenant, today)
+        return recorded
+
+    def _partnership(self, book: Book, stream: UUID, today: date) -> int:
+        for step in range(_MOST):
+            plan = book.plan()
+            history = plan.history(stream)
+            if history is None or _is_compiled(plan.city.compiled, history):
+                return step
+            programme = plan.programme(history)
+            version = programme.in_force(today.isoformat()) if programme else None
+            if programme is None or version is None:
+                return step
+            found = due(history, version.rules, programme.calls, today)
+            if not found:
+                return step
+            first = found[0]
+            request = Request(
+                command=first.command,
+                data=first.data,
+                valid={"edtf": first.valid},
+                mode=Mode.LIVE,
+                actor=CLOCK,
+                recorded_by=CLOCK,
+            )
+            try:
+                plan.add(stream, request)
+                plan.commit(f"clock:{stream}:{history.version + 1}")
+            except VersionConflict:
+                return step  # Somebody recorded something about it just now; tomorrow is early enough.
+            except DomainError as refused:
+                log.warning("clock: %s of %s is refused: %s", first.command, stream, refused)
+                return step
+        return _MOST
+
+
+def _is_compiled(city: bool, history: History) -> bool:  # noqa: FBT001
+    return city and any(entry.meta.mode is Mode.IMPORT for entry in history.recorded)
