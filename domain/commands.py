@@ -95,7 +95,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("set-fee-schedule",          "FeeScheduleSet", 1,               m.FeeScheduleSet,                "PD",   "料金",                  "Fee schedule set"),
     Command("decide-funding",            "FundingDecided", 1,               m.FundingDecided,                "DA",   "予算",                  "Funding decided"),
     Command("decide-grant",              "GrantDecided", 1,                 m.GrantDecided,                  "DA",   "交付決定",              "Grant decided"),
-    Command("record-payment",            "PaymentRecorded", 1,              m.PaymentRecorded,               "D",    "支払",                  "Payment recorded"),
+    Command("record-payment",            "PaymentRecorded", 1,              m.PaymentRecorded,               "DA",   "支払",                  "Payment recorded"),
     Command("settle-grant",              "GrantSettled", 1,                 m.GrantSettled,                  "DA",   "額の確定",              "Grant settled"),
     Command("order-refund",              "RefundOrdered", 1,                m.RefundOrdered,                 "DA",   "返還",                  "Refund ordered"),
     Command("set-donation-terms",        "DonationTermsSet", 1,             m.DonationTermsSet,              "D",    "寄附の条件",            "Donation terms set"),

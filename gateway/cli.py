@@ -48,9 +48,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-programme_app = typer.Typer(
-    no_args_is_help=True, help="Programmes (制度): check a file, compare versions."
-)
+programme_app = typer.Typer(no_args_is_help=True, help="Programmes (制度): check a file, compare versions.")
 app.add_typer(programme_app, name="programme")
 tenant_app = typer.Typer(no_args_is_help=True, help="The cities of this installation.")
 app.add_typer(tenant_app, name="tenant")
@@ -218,9 +216,7 @@ def tenant_add(
 
 @programme_app.command("check")
 def programme_check(
-    files: Annotated[
-        list[Path], typer.Argument(help="Programme files; docs/programme-format.md tells the format.")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Programme files; docs/programme-format.md tells the format.")],
 ) -> None:
     """Explain by line what is wrong in programme files; exit code 1 when something is. Needs no database."""
     wrong = 0

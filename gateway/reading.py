@@ -66,6 +66,22 @@ class City:
 
 
 @dataclass(frozen=True, slots=True)
+class Participation:
+    """A city's confirmed part in a partnership that another city records, where it is counted."""
+
+    tenant: UUID
+    slug: str
+    name_ja: str
+    name_en: str
+    recording_city: str
+    number: str
+    since: str
+    ended: str | None
+    title_ja: str | None
+    title_en: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
     """A programme with the latest version of its rules, texts in `rules` as digests."""
 
@@ -226,6 +242,26 @@ def _cities(connection: Connection, which: str, **values: Any) -> list[City]:
          ORDER BY coalesce(t.municipal_code, '') COLLATE "C", t.slug COLLATE "C"
     """
     return _all(connection, City, statement, values)
+
+
+def participations(
+    connection: Connection,
+    *,
+    tenants: Sequence[UUID] | None = None,
+    recorded: tuple[str, str] | None = None,
+) -> list[Participation]:
+    """What cities confirmed: those of `tenants`, or those about one partnership (recording city, number)."""
+    city, number = recorded or (None, None)
+    statement = f"""
+        SELECT t.tenant_id AS tenant, t.slug, t.name_ja, t.name_en, p.recording_city, p.number, p.since, p.ended,
+               p.title_ja, p.title_en
+          FROM {SCHEMA}.participation p JOIN tenant t USING (tenant_id)
+         WHERE p.{_CURRENT}
+           AND (%(tenants)s::uuid[] IS NULL OR p.tenant_id = ANY(%(tenants)s))
+           AND (%(city)s::text IS NULL OR (p.recording_city = %(city)s AND p.number = %(number)s))
+         ORDER BY coalesce(t.municipal_code, '') COLLATE "C", t.slug COLLATE "C", p.recording_city, p.number
+    """
+    return _all(connection, Participation, statement, {"tenants": _list(tenants), "city": city, "number": number})
 
 
 def programmes(connection: Connection, tenants: Sequence[UUID]) -> list[Programme]:

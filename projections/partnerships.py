@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 
 def _partnership(history: History) -> Parts:
+    # A consultation that nobody registered is no partnership yet.
+    if not history.state.registered:
+        return {}
     # The row counts the events too, so that each of them changes it, also one that leaves the state as it is.
     return {(history.recorded[0].stream,): history}
 

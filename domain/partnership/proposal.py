@@ -13,7 +13,7 @@ from domain.partnership.consultation import given
 from domain.partnership.review import forbids_acceptance, not_pending
 from domain.partnership.state import Partnership, PartnershipEvent, Submission
 from domain.text import PartyId, Text
-from domain.values import Code, Ordinal, Yen
+from domain.values import Code, Ordinal, Slug, Yen
 from domain.vocabulary import (
     EARLY,
     IN_FORCE,
@@ -39,7 +39,8 @@ class ProposalSubmitted(PartnershipEvent):
     """A proposal is put before the city; its texts stay closed until the decision.
 
     A resubmission stays in the same stream and names the rejection that it answers. A continuation is no resubmission:
-    what is under way goes on while it is decided.
+    what is under way goes on while it is decided. `programme`: whose call it answers, where it asks for the grant of
+    another programme than the partnership's own.
     """
 
     needs = EARLY | REFUSED | _UNDER_WAY
@@ -53,6 +54,7 @@ class ProposalSubmitted(PartnershipEvent):
     answers_rejection_of: Ordinal | None = None
     objective: Text | None = None
     budget_yen: Yen | None = None
+    programme: Slug | None = None
     call: Code | None = None
 
     def named_parties(self) -> Iterable[str]:

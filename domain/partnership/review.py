@@ -208,13 +208,13 @@ class Average(Frozen):
 class RecommendationIssued(ReviewEvent):
     """The panel says whether the proposal should be accepted (答申); it advises, the authority decides.
 
-    `total` is the weighted total in basis points of the greatest possible one, `present` how many reviewers took part.
+    `weighted_total` is in basis points of the greatest possible one, `present` how many reviewers took part.
     """
 
     step = Step.RECOMMENDATION
     result: Literal["RECOMMENDED", "NOT_RECOMMENDED"]
     present: Count | None = None
-    total: BasisPoints | None = None
+    weighted_total: BasisPoints | None = None
     averages: tuple[Average, ...] = ()
     comment: Text | None = None
 

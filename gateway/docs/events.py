@@ -1,4 +1,4 @@
-"""The pages of events and of the life-cycle: every command with its event, its conditions, its fields and an example."""
+"""The pages of events and of the life-cycle: each command with its event, conditions, fields and an example."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ def events_page(examples: Mapping[str, Fact]) -> str:
             "# Events 出来事\n",
             _EVENTS_INTRODUCTION,
             fields(Valid, types),
-            "Every event also carries `breaks`, the rules that an imported event breaks, as found when it was recorded,"
-            " and, when it was entered later, `placed_after`: the number of the event in its stream that it follows.\n",
+            _EVERY_EVENT,
             "## Every command\n",
             table(
                 ("command", "event", "日本語", "English", "who"),
@@ -67,6 +66,12 @@ value itself, or a text's digest, with who may read the text — `PUBLIC` everyb
 `CITY` the city's staff, `PERSONAL` named officers only.
 
 Each event has a valid time, `valid`:
+"""
+
+
+_EVERY_EVENT = """\
+Every event also carries `breaks`, the rules that an imported event breaks, as found when it was recorded, and, when it
+was entered later, `placed_after`: the number of the event in its stream that it follows.
 """
 
 
@@ -120,6 +125,8 @@ def _conditions(row: Command, example: Fact) -> Iterator[tuple[str, str]]:
         yield "Withdraws", "the text from publication, at once"
     if event.erases is not Event.erases:
         yield "Erases", "the subject's texts and their key; the digests stay"
+    if event is EventCorrected:
+        yield "Given", "in `data` only the fields that change; `event_schema` is filled in, as is `event` if left out"
     if not event.in_order:
         yield "Order", "its date need not follow the dates of the events before it"
 
@@ -179,6 +186,12 @@ def _embargo(embargo: str) -> str:
 # --- The life-cycle -----------------------------------------------------------------------------------------
 
 
+_LIFE_CYCLE_INTRODUCTION = """\
+Which stages exist and which are required is each programme's business (`requires`, `absent`); these are the moves that
+the events can make. An event that makes no move is a fact that leaves the status as it is.
+"""
+
+
 def life_cycle_page() -> str:
     """The statuses and the moves between them, drawn and as a table."""
     moves = [
@@ -188,9 +201,7 @@ def life_cycle_page() -> str:
     return "\n".join(
         [
             "# The life-cycle of a partnership 協働の流れ\n",
-            "Which stages exist and which are required is each programme's business (`requires`, `absent`); these are"
-            " the moves that the events can make. An event that makes no move is a fact that leaves the status as"
-            " it is.\n",
+            _LIFE_CYCLE_INTRODUCTION,
             "## 日本語\n",
             f"```mermaid\n{diagram('ja')}```\n",
             "## English\n",

@@ -53,25 +53,20 @@ class Types:
     def name(self, annotation: Any, metadata: Sequence[Any] = ()) -> str:
         """The type in words, linked to where it is explained."""
         bare, bound = unwrapped(annotation, metadata)
-        if (named := _named(bound)) is not None:
-            return named
-        if any(isinstance(each, Disclosed) for each in bound):
-            return "text"
-        if get_origin(bare) is Literal:
-            return ", ".join(f"`{value}`" for value in get_args(bare))
         if get_origin(bare) is tuple:
             return f"list of {self.name(get_args(bare)[0])}"
-        if get_origin(bare) is dict:
-            return "table"
-        if isclass(bare) and issubclass(bare, Rules):
+        if isclass(bare) and issubclass(bare, Frozen | Enum):
+            return self._linked(bare)
+        return _plain(bare, bound)
+
+    def _linked(self, known: type[Frozen | Enum]) -> str:
+        if issubclass(known, Rules):
             return "[rules](programme-format.md)"
-        if isclass(bare) and issubclass(bare, Frozen):
-            self._parts[bare.__name__] = bare
-            return f"[{bare.__name__}](#{bare.__name__.lower()})"
-        if isclass(bare) and issubclass(bare, Enum):
-            self._vocabularies[bare.__name__] = bare
-            return f"[{bare.__name__}](#{bare.__name__.lower()})"
-        return "true, false" if bare is bool else _limits(bound) or {int: "number", str: "string"}[bare]
+        if issubclass(known, Enum):
+            self._vocabularies[known.__name__] = known
+        else:
+            self._parts[known.__name__] = known
+        return f"[{known.__name__}](#{known.__name__.lower()})"
 
     def parts(self) -> Iterator[str]:
         """A section for each part; describing one may bring in others."""
@@ -84,8 +79,22 @@ class Types:
     def vocabularies(self) -> Iterator[str]:
         """A section for each vocabulary."""
         for name, known in self._vocabularies.items():
-            rows = [(f"`{m.value}`", *((m.ja, m.en) if isinstance(m, Labelled) else ("", ""))) for m in known]
-            yield f"## {name}\n\n{flat(known.__doc__)}\n\n{table(('code', '日本語', 'English'), rows)}"
+            if issubclass(known, Labelled):
+                codes = table(("code", "日本語", "English"), ((f"`{code}`", code.ja, code.en) for code in known))
+            else:
+                codes = ", ".join(f"`{code.value}`" for code in known) + "\n"
+            yield f"## {name}\n\n{flat(known.__doc__)}\n\n{codes}"
+
+
+def _plain(bare: Any, bound: Sequence[Any]) -> str:
+    if (named := _NAMED.get(_key(bound))) is not None:
+        return named
+    if any(isinstance(each, Disclosed) for each in bound):
+        return "text"
+    if get_origin(bare) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(bare))
+    words = {bool: "true, false", int: "number", str: "string"}
+    return _limits(bound) or words.get(bare, "table")
 
 
 def unwrapped(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
@@ -116,10 +125,6 @@ def _key(bound: Sequence[Any]) -> frozenset[tuple[str, Any]]:
 _NAMED: dict[frozenset[tuple[str, Any]], str] = {_key(unwrapped(kind, ())[1]): words for kind, words in _KINDS}
 
 
-def _named(bound: Sequence[Any]) -> str | None:
-    return _NAMED.get(_key(bound))
-
-
 def _limits(bound: Sequence[Any]) -> str:
     """What a number or a string without a name of its own is bound by."""
     limits = dict(_key(bound))
@@ -132,9 +137,11 @@ def _in_the_log(annotation: Any, metadata: Sequence[Any]) -> str:
     bare, bound = unwrapped(annotation, metadata)
     if get_origin(bare) is tuple:
         return _in_the_log(get_args(bare)[0], ())
+    if isclass(bare) and issubclass(bare, Frozen):
+        return "as there"
     disclosed = next((each for each in bound if isinstance(each, Disclosed)), None)
     if disclosed is None:
-        return "itself"
+        return "an opaque id" if dict(_key(bound)).get("to") else "itself"
     visible = disclosed.visibility
     if not callable(visible):
         return f"digest, `{visible}`"
@@ -164,9 +171,9 @@ def default(field: FieldInfo) -> str:
     """What a field is when it is left out; a dash for nothing."""
     if field.is_required():
         return "required"
-    if field.default is None or isinstance(field.default, Frozen) or field.default in ((), {}):
+    given = field.get_default(call_default_factory=True, validated_data={})
+    if given is None or isinstance(given, Frozen) or given in ((), {}):
         return "–"
-    given = field.default.value if isinstance(field.default, Enum) else field.default
     return f"`{json.dumps(given)}`"
 
 

@@ -13,6 +13,8 @@ from tenants.programmes import CityFile, ProgrammeFile, SourceFile, VersionFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HEAD = ("key", "type", "default", "meaning")
+
 # What the files of a city hold beside the rules; the rules describe themselves.
 _FILE_KEYS = {
     "slug": "The city's name in addresses and commands; it is not changed later.",
@@ -43,18 +45,22 @@ _FILE_KEYS = {
 }
 
 
+_INTRODUCTION = """\
+Programmes (制度) are data: `city.toml` says who the city is, and each file in `programmes/` holds one programme with
+its versions. What a city does not state is left out, and binds nobody. `kyodo tenant add FOLDER` reads them strictly:
+an unknown key is refused by its name. The [worked example](worked-example/README.md) uses every key.
+"""
+
+
 def programme_format_page() -> str:
     """Every table and key, with type, default and meaning."""
     types = Types()
     sections: list[str] = []
-    _ruletable(Rules, "versions.rules", types, sections)
+    _rules(Rules, "versions.rules", types, sections)
     return "\n".join(
         [
             "# The files of a city 自治体のファイル\n",
-            "Programmes (制度) are data: `city.toml` says who the city is, and each file in `programmes/` holds one"
-            " programme with its versions. What a city does not state is left out, and binds nobody. `kyodo tenant add"
-            " FOLDER` reads them strictly: an unknown key is refused by its name. The"
-            " [worked example](worked-example/README.md) uses every key.\n",
+            _INTRODUCTION,
             "## `city.toml`\n",
             _keys(CityFile, types, {"sources": "list of tables, see below"}),
             "### `[[sources]]`\n",
@@ -80,10 +86,10 @@ def _keys(model: type[Frozen], types: Types, tables: Mapping[str, str]) -> str:
         )
         for name, field in model.model_fields.items()
     )
-    return table(("key", "type", "default", "meaning"), rows)
+    return table(_HEAD, rows)
 
 
-def _ruletable(model: type[Frozen], path: str, types: Types, sections: list[str], *, listed: bool = False) -> None:
+def _rules(model: type[Frozen], path: str, types: Types, sections: list[str], *, listed: bool = False) -> None:
     """A section for the table at `path`, and one for each table within it."""
     rows, inner = [], []
     for name, field in model.model_fields.items():
@@ -100,7 +106,7 @@ def _ruletable(model: type[Frozen], path: str, types: Types, sections: list[str]
             kind = types.name(bare, bound)
         rows.append((f"`{name}`", kind, default(field), field.description))
     heading = f"[[{path}]]" if listed else f"[{path}]"
-    table = table(("key", "type", "default", "meaning"), rows)
-    sections.append(f"## `{heading}`\n\n{flat(model.__doc__)}\n\n{table}")
+    keys = table(_HEAD, rows)
+    sections.append(f"## `{heading}`\n\n{flat(model.__doc__)}\n\n{keys}")
     for member, place, is_list in inner:
-        _ruletable(member, place, types, sections, listed=is_list)
+        _rules(member, place, types, sections, listed=is_list)

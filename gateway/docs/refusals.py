@@ -11,6 +11,16 @@ from tenants.book import InvalidCommand
 
 _HEAD = ("code", "English", "日本語")
 
+_INTRODUCTION = """\
+A refusal changes nothing. Its code is stable; its message comes in Japanese and in English, with what stands in braces
+filled in.
+"""
+
+_RULES = """\
+They refuse a LIVE or RETROACTIVE command. An imported event (IMPORT) that breaks one is accepted, because it happened,
+and keeps the code in `breaks`: an anomaly.
+"""
+
 
 def refusals_page() -> str:
     """What the domain refuses."""
@@ -20,14 +30,12 @@ def refusals_page() -> str:
     return "\n".join(
         [
             "# Refusals 受け付けない理由\n",
-            "A refusal changes nothing. Its code is stable; its message comes in Japanese and in English, with what"
-            " stands in braces filled in.\n",
+            _INTRODUCTION,
             "## In any mode\n",
             "What cannot be recorded at all.\n",
             table(_HEAD, map(_row, [*others, InvalidCommand])),
             "## Rules 決まり\n",
-            "They refuse a LIVE or RETROACTIVE command. An imported event (IMPORT) that breaks one is accepted, because"
-            " it happened, and keeps the code in `breaks`: an anomaly.\n",
+            _RULES,
             table(_HEAD, map(_row, rules)),
         ]
     )

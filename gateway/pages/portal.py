@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -67,8 +68,17 @@ class Portal:
         with reading.snapshot(self._database) as connection:
             cities = reading.cities(connection)
             counts = reading.statuses(connection, [city.tenant for city in cities])
-        shown = [(city, sum(counts[city.tenant].values()), _counted(counts[city.tenant], language)) for city in cities]
-        return page(request, "home.html", cities=shown, any_compiled=any(city.compiled for city in cities))
+            joined = Counter(each.tenant for each in reading.participations(connection))
+        shown = [
+            (city, sum(counts[city.tenant].values()), _counted(counts[city.tenant], language), joined[city.tenant])
+            for city in cities
+        ]
+        # A city that records nothing of its own and only joins another's partnership stands in a list of its own.
+        joining = [city for city, total, _, joins in shown if joins and not total]
+        shown = [each for each in shown if each[0] not in joining]
+        return page(
+            request, "home.html", cities=shown, joining=joining, any_compiled=any(city.compiled for city in cities)
+        )
 
     def city(self, request: Request, slug: str) -> HTMLResponse:
         """A city: its programmes, sources and coverage, and its partnerships, filtered as the query says."""
@@ -79,6 +89,7 @@ class Portal:
             programmes = reading.programmes(connection, [city.tenant])
             coverage = reading.timelines(connection, [each.stream for each in programmes], ["CoverageDeclared"])
             counts = reading.statuses(connection, [city.tenant])[city.tenant]
+            joined = reading.participations(connection, tenants=[city.tenant])
             forms = reading.forms(connection, city.tenant)
             found = reading.partnerships(connection, wanted, PAGE + 1, _after(request, city))
             total = reading.count(connection, wanted)
@@ -96,6 +107,7 @@ class Portal:
                 entry.data["coverage"] == "COMPLETE" for each in programmes for entry in coverage[each.stream]
             ),
             sources=_sources(reader, city),
+            joined=[(each, title(reader, each.title_ja, each.title_en)) for each in joined],
             everything=sum(counts.values()),
             counts=_counted(counts, language),
             statuses=[(each.value, each.label(language)) for each in Status if each in counts],
@@ -118,6 +130,7 @@ class Portal:
             programmes = reading.programmes(connection, [city.tenant])
             parties = reading.parties(connection, [found.stream])[found.stream]
             entries = reading.timelines(connection, [found.stream])[found.stream]
+            confirmed = reading.participations(connection, recorded=(slug, number))
         reader = _reader(language, city, programmes, {party.party_id: party for party in parties})
         sources = numbered(city)
         timeline = [told(reader, entry, sources) for entry in entries]
@@ -129,6 +142,7 @@ class Portal:
             head=headed(reader, found),
             programme=reader.programme(found.programme),
             parties=[attended(reader, party) for party in parties],
+            confirmed=[(each, each.name_ja if language == "ja" else each.name_en) for each in confirmed],
             timeline=timeline,
             anomalies=[entry for entry in timeline if entry.breaks],
         )

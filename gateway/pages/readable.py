@@ -10,7 +10,7 @@ from urllib.parse import quote
 from domain.commands import BY_EVENT
 from domain.dates import display, fiscal_year_label
 from domain.rules import Form
-from domain.vocabulary import FormCode, LeadArea, PartyKind
+from domain.vocabulary import FormCode, LeadArea, PartyKind, Step
 from gateway.events import Field, Kind, fields
 from gateway.pages.codes import code_label
 from gateway.pages.labels import field_label
@@ -57,6 +57,14 @@ _HEADINGS = {
     "Unassigned": "duty",
     "TakenFrom": "name",
     "Audience": "who",
+    "Criterion": "code",
+    "LocalRejection": "local",
+    "Deadline": "what",
+    "Clause": "code",
+    "Recusal": "reviewer",
+    "PanelMember": "reviewer",
+    "SealedScore": "item",
+    "Average": "criterion",
 }
 
 
@@ -182,6 +190,8 @@ class Reader:
             ones = value if isinstance(value, list) else [value]
             values = (self._value(each, one, said) for one in ones)
             shown = tuple(one for one in values if not isinstance(one, Group) or one.heading or one.lines)
+            if each.name == "requires":
+                shown = tuple(self._required(value))
             if shown:
                 yield Line(each.name, field_label(model.__name__, each.name, self.language), shown, derived)
 
@@ -228,6 +238,11 @@ class Reader:
         named = found if isinstance(found, Words) else Words("")
         return Group(named, lines) if lines else named
 
+    def _required(self, requires: Mapping[str, list[str]]) -> Iterator[Words]:
+        for step, needed in requires.items():
+            names = say("comma", self.language).join(Step(each).label(self.language) for each in needed)
+            yield Words(say("needs_first", self.language, step=Step(step).label(self.language), needed=names))
+
     def _form(self, said: Said) -> Words:
         common = say("comma", self.language).join(FormCode(code).label(self.language) for code in said.data["codes"])
         local = self.text(said.texts.get(said.data["local"])) if said.data.get("local") else None
@@ -271,6 +286,14 @@ class Reader:
             "grant_yen": lambda yen: Words(self._yen(yen)),
             "budget_yen": lambda yen: Words(self._yen(yen)),
             "max_yen": lambda yen: Words(self._yen(yen)),
+            "spent_yen": lambda yen: Words(self._yen(yen)),
+            "income_yen": lambda yen: Words(self._yen(yen)),
+            "reviewer": lambda _: Words(say("not_public", self.language), withheld=True),
+            "hundredths": lambda points: Words(f"{points / 100:g}"),
+            "weighted_total": lambda points: Words(f"{points / 100:g} %"),
+            "threshold": lambda points: Words(f"{points / 100:g} %"),
+            "max_rate": lambda points: Words(f"{points / 100:g} %"),
+            "rate": lambda points: Words(f"{points / 100:g} %"),
             "basis_points": lambda points: Words(f"{points / 100:g} %"),
             "event": lambda name: Words(BY_EVENT[name].ja if self.language == "ja" else BY_EVENT[name].en),
         }
