@@ -22,8 +22,8 @@ def registered(number: str, kind: str, partner: str = MOTHERS, **data: object) -
         {"party": CITY, "kind": "MUNICIPALITY", "name_ja": "大和市"},
         {"party": partner, "kind": "CITIZEN_GROUP", "name_ja": "子育ての会"},
     ]
-    names = {"number": number, "programme": "citizen-partnership", "title_ja": f"事業{number}"}
-    return said("2010-04-01", "S/officer", "register-partnership", kind=kind, parties=parties, **names | data)
+    head = {"number": number, "programme": "citizen-partnership", "title_ja": f"事業{number}"}
+    return said("2010-04-01", "S/officer", "register-partnership", kind=kind, parties=parties, **head | data)
 
 
 def rejected(day: str, submission: int, **data: object) -> Said:
