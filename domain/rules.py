@@ -141,14 +141,32 @@ class ReviewRules(Frozen):
         return self
 
 
+_RUNS_FROM = {
+    DeadlineKind.DECISION: ("CALL_CLOSED", "SUBMITTED"),
+    DeadlineKind.EVALUATION: ("EVALUATION_OPENED",),
+    DeadlineKind.FINAL_REPORT: ("AGREEMENT_ENDED",),
+    DeadlineKind.CORRECTION_DECISION: ("CORRECTION_REQUESTED",),
+}
+
+
 class Deadline(Frozen):
     """Something that has to be done in time; the clock flags it when it is not."""
 
     what: DeadlineKind = Field(description="What is due.")
     within: Duration = Field(description="How long it may take, such as P6M.")
-    after: Literal["CALL_CLOSED", "SUBMITTED", "EVALUATION_OPENED", "AGREEMENT_ENDED"] = Field(
-        description="What the time runs from."
+    after: Literal["CALL_CLOSED", "SUBMITTED", "EVALUATION_OPENED", "AGREEMENT_ENDED", "CORRECTION_REQUESTED"] = Field(
+        description="What the time runs from: a decision from CALL_CLOSED or SUBMITTED, an evaluation from"
+        " EVALUATION_OPENED, a final report from AGREEMENT_ENDED, a correction from CORRECTION_REQUESTED."
     )
+
+    @model_validator(mode="after")
+    def _runs_from_something(self) -> Self:
+        if self.after not in _RUNS_FROM[self.what]:
+            starts = " or ".join(_RUNS_FROM[self.what])
+            raise PydanticCustomError(
+                "no_start", "{what} runs from {starts}", {"what": self.what.value, "starts": starts}
+            )
+        return self
 
 
 class TrialRules(Frozen):

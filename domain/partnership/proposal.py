@@ -105,7 +105,7 @@ class ProposalSubmitted(PartnershipEvent):
 
 
 class ProposalWithdrawn(PartnershipEvent):
-    """The proposer takes an undecided proposal back (取下げ)."""
+    """The proposer takes an undecided proposal back (取下げ); its texts stay closed, as nothing was decided."""
 
     needs = UNDECIDED | _UNDER_WAY
     leads = Status.WITHDRAWN
@@ -239,9 +239,13 @@ class AcceptanceRevoked(AcceptanceDeclined):
     leads = Status.REVOKED
     reason: Code
     decided_by: PartyId | None = None
+    authority: Code | None = None
 
     def named_parties(self) -> Iterable[str]:
         return given(self.decided_by)
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        yield from _wrongly_decided(self.decided_by, self.authority, context)
 
 
 class ReconsiderationRequested(PartnershipEvent):

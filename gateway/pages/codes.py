@@ -146,6 +146,7 @@ CODES: dict[str, tuple[str, str]] = {
     "after:SUBMITTED": ("提案", "The submission"),
     "after:EVALUATION_OPENED": ("振り返りの開始", "The evaluation's opening"),
     "after:AGREEMENT_ENDED": ("協定の終了", "The agreement's end"),
+    "after:CORRECTION_REQUESTED": ("訂正請求", "The request for correction"),
     "due:FISCAL_YEAR": ("年度ごと", "After each fiscal year"),
     "due:AGREEMENT_END": ("協定の終了後", "After an agreement's end"),
     "about:BACKGROUND": ("背景", "Background"),

@@ -255,7 +255,6 @@ def _of_partnership(name: str, state: Partnership, rules: Rules, luck: Luck) -> 
     unmet = [n for n in range(1, state.conditions + 1) if n not in state.fulfilled]
     invited = [known.party.party for known in state.parties if known.invited == "INVITED"]
     fits: dict[str, Any] = {
-        "number": luck.one_of((1, 2)) if name == "miss-deadline" else luck.one_of(("A", "B")),
         "term": rules.term.renewal_every or luck.one_of(("P1Y", "P3Y", None)),
         "length": rules.trial.max_length if rules.trial else None,
         "condition": unmet[0] if unmet else 1,
