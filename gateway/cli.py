@@ -267,13 +267,16 @@ def anomalies(
     with _open() as opened:
         book = _book(opened, city)
         streams = anomalous(opened.database, book.tenant)
-        found = list(explained(book, streams))
+        with opened.database.tenant(Role.APP, book.tenant) as connection:
+            texts = public_texts(connection, opened.keys, book.tenant, streams)
+        found = list(explained(book, streams, texts))
         if as_json:
-            typer.echo(_json([{**asdict(each), "stream": streams[each.stream]} for each in found]))
+            typer.echo(_json([asdict(each) | {"stream": streams[each.stream]} for each in found]))
             return
         for each in found:
             typer.echo(f"{streams[each.stream]}\t{each.label} {each.event}\t{each.valid}\t{each.rule}")
-            typer.echo(f"\t{each.why}\n\t{each.why_ja}")
+            for line in (each.why, each.why_ja, each.inferred_from):
+                typer.echo(f"\t{line}" if line else "", nl=bool(line))
             typer.echo(f"\tposition {each.position} of the log, source {each.source or 'not named'}")
         say(f"{city}: {len(found)} anomalies, accepted because they happened" if found else f"{city}: no anomalies")
 

@@ -10,7 +10,7 @@ from domain.decider import Context, judged_again
 from domain.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from domain.decider import Recorded
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One rule that one event breaks; `why` in English and Japanese."""
+    """One rule that one event breaks; `why` in English and Japanese, and what the record itself says of its grounds."""
 
     stream: UUID
     version: int
@@ -32,10 +32,11 @@ class Explained:
     rule: str
     why: str
     why_ja: str
+    inferred_from: str | None
 
 
-def anomalies(book: Book, streams: Iterable[UUID]) -> Iterator[Explained]:
-    """Explain the anomalies of the streams, in the order of their stories."""
+def anomalies(book: Book, streams: Iterable[UUID], texts: Mapping[str, str]) -> Iterator[Explained]:
+    """Explain the anomalies of the streams, in the order of their stories; `texts` are those that may be read."""
     plan = book.plan()
     for stream in streams:
         history = plan.history(stream)
@@ -48,10 +49,10 @@ def anomalies(book: Book, streams: Iterable[UUID]) -> Iterator[Explained]:
                 violation = found.get(rule)
                 why = violation.message("en") if violation else "its date does not agree with the dates around it"
                 why_ja = violation.message("ja") if violation else "前後の出来事の日付と合わない"
-                yield _explained(entry, rule, why, why_ja)
+                yield _explained(entry, rule, why, why_ja, texts)
 
 
-def _explained(entry: Recorded, rule: str, why: str, why_ja: str) -> Explained:
+def _explained(entry: Recorded, rule: str, why: str, why_ja: str, texts: Mapping[str, str]) -> Explained:
     known = BY_EVENT[entry.name]
     return Explained(
         stream=entry.stream,
@@ -65,4 +66,5 @@ def _explained(entry: Recorded, rule: str, why: str, why_ja: str) -> Explained:
         rule=rule,
         why=why,
         why_ja=why_ja,
+        inferred_from=texts.get(entry.event.valid.inferred_from or ""),
     )

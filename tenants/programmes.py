@@ -153,7 +153,7 @@ def check_programme(path: Path) -> list[Problem]:
         raise InvalidFile(f"{path}: {unreadable}") from unreadable
     except tomllib.TOMLDecodeError as broken:
         found = _AT_LINE.search(str(broken))
-        return [Problem(int(found[1]) if found else 1, "", f"this is not TOML: {broken}")]
+        return [Problem(int(found[1]) if found else text.count("\n") + 1, "", f"this is not TOML: {broken}")]
     places = [*_invalid(ProgrammeFile, data, ())]
     versions = data.get("versions")
     for at, version in enumerate(versions if isinstance(versions, list) else ()):

@@ -33,6 +33,8 @@ def _lines(document: tree_sitter.Node) -> Iterator[tuple[Place, int]]:
             place = _resolved(_keys(node.named_children[0]), elements)
             if node.type == "table_array_element":
                 elements[place] = elements.get(place, -1) + 1
+                if elements[place] == 0:
+                    yield place, node.start_point.row + 1
                 place = (*place, elements[place])
             yield place, node.start_point.row + 1
             for pair in node.named_children[1:]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
+from domain.commands import BY_NAME
 from domain.decider import History, Mode
 from domain.errors import DomainError
 from projections.catalogue import READ_MODELS, SCHEMA
@@ -27,6 +28,7 @@ DATES = st.sampled_from(["XXXX"] * 6 + ["2003", "2004-05", "2005?", "[2003..2006
 
 party = st.sampled_from(PARTIES)
 text = st.sampled_from(["保育", "緑", "まちづくり"])
+DECIDED = {"decided_by": st.just("city"), "authority": st.just("MAYOR")}
 
 
 def command(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
@@ -42,8 +44,10 @@ COMMANDS = st.one_of(
     command("change-party-membership", party=party, members=st.lists(party, max_size=2, unique=True)),
     command("refine-objective", text=text),
     command("submit-proposal", submission=st.integers(1, 2), kind=st.just("NEW"), proposed_by=st.just("CITIZENS")),
-    command("reject-proposal", submission=st.integers(1, 2), codes=st.just(["VETO"]), public_explanation=text),
-    command("accept-proposal", submission=st.integers(1, 2)),
+    command(
+        "reject-proposal", submission=st.integers(1, 2), codes=st.just(["VETO"]), public_explanation=text, **DECIDED
+    ),
+    command("accept-proposal", submission=st.integers(1, 2), **DECIDED),
     command(
         "conclude-agreement", parties=st.just(["npo", "city"]), forms=st.just([{"codes": ["SUBSIDY"], "local": "補助"}])
     ),
@@ -105,9 +109,10 @@ def request(
         data=data,
         valid={"edtf": valid},
         mode=mode,
-        actor="S/officer",
+        actor="T/admin" if set(BY_NAME[name].actors) <= {"T", "Z"} else "S/officer",
         recorded_by="S/officer",
         approved_by="Z/second",
+        document_ref="7協推第12号",
         placed_after=after,
     )
 

@@ -18,7 +18,7 @@ from domain.decider import Meta, Mode, Recorded
 from tenants.book import Book, HistoryBroken, InvalidCommand, Plan, Receipt, Request, at_position, history_of
 from tenants.database import Connection, Database, DatabaseUnavailable, Role, connect
 from tenants.disclosures import CityKeys, KeyMissing, public_texts
-from tenants.event_store import EntryTooLarge, VersionConflict
+from tenants.event_store import EntryTooLarge, IdempotencyConflict, VersionConflict
 
 Register = Callable[..., UUID]
 
@@ -31,6 +31,10 @@ def request(command: str, *, valid: str = "XXXX", mode: Mode = Mode.LIVE, **data
 
 def approved(command: str, **data: Any) -> Request:
     return request(command, **data).model_copy(update={"approved_by": "Z/second"})
+
+
+def accepted(valid: str) -> Request:
+    return request("accept-proposal", valid=valid, submission=1, decided_by="town/city", authority="MAYOR")
 
 
 def registration(number: str = "P1", **data: Any) -> Request:
@@ -52,7 +56,7 @@ def book(database: Database, keys: CityKeys, tenant: Register) -> Book:
     programme = book.stream("programme", "partnership")
     define = request("define-programme", valid="2016", programme="partnership", title_ja="協働の制度", rules={})
     plan.add(programme, define.model_copy(update={"actor": "T"}))
-    rules = {"proposal": {"review_required": True}}
+    rules = {"requires": {"ACCEPTANCE": ["REVIEW"]}}
     revise = request("revise-programme", valid="2020", version=2, rules=rules)
     plan.add(programme, revise.model_copy(update={"actor": "T"}))
     plan.commit()
@@ -130,12 +134,12 @@ def test_an_event_is_judged_by_the_programme_version_of_its_date(book: Book, str
 
     plan = book.plan()
     assert plan.add(stream, submit(1)).meta.programme_version == 1
-    plan.add(stream, request("accept-proposal", valid="2019", submission=1))
+    plan.add(stream, accepted("2019"))
     other = book.stream("partnership", "P2")
     plan.add(other, registration("P2"))
     plan.add(other, submit(1))
-    with pytest.raises(errors.ReviewRequired):
-        plan.add(other, request("accept-proposal", valid="2021", submission=1))
+    with pytest.raises(errors.StepRequired):
+        plan.add(other, accepted("2021"))
 
 
 def test_a_refusal_leaves_plan_and_log_as_they_were(book: Book, stream: UUID) -> None:
@@ -178,7 +182,7 @@ def test_what_cannot_be_read_is_refused_by_name(book: Book, given: Request, says
 
 def test_an_unknown_command_programme_or_stream_is_not_found(book: Book) -> None:
     nowhere = book.stream("partnership", "P9")
-    for given in (request("fly"), registration(programme="ghost"), request("open-consultation", topic="t")):
+    for given in (request("fly"), registration(programme="ghost"), request("hold-meeting")):
         with pytest.raises(errors.NotFound):
             book.execute(nowhere, given)
     assert book.history(nowhere) is None
@@ -263,13 +267,13 @@ def test_a_corrected_text_may_equal_a_code_of_the_event(book: Book, stream: UUID
 
 def test_a_correction_is_judged_by_the_programme_version_of_its_target(book: Book, stream: UUID) -> None:
     book.execute(stream, request("submit-proposal", valid="2018", submission=1, kind="NEW", proposed_by="CITIZENS"))
-    book.execute(stream, request("accept-proposal", valid="2019", submission=1))
+    book.execute(stream, accepted("2019"))
     receipt = book.execute(
         stream, approved("correct-event", valid="2026", target=3, data={"note": "可"}, reason="追記")
     )
     assert not receipt.repeated
     change = {"valid": {"edtf": "2021"}}
-    with pytest.raises(errors.ReviewRequired):
+    with pytest.raises(errors.StepRequired):
         book.execute(stream, approved("correct-event", valid="2026", target=3, data=change, reason="誤記"))
 
 
@@ -300,11 +304,18 @@ def test_a_command_that_comes_again_with_its_key_is_answered_the_same(book: Book
     first = book.execute(stream, registration(), key="k-1")
     counts = stored(book)
     assert book.entered("k-1") == Receipt(first=first.first, last=first.last, repeated=True)
-    plan = Plan(book)
-    plan.add(book.stream("partnership", "P2"), registration("P2"))
-    assert plan.commit("k-1") == Receipt(first=first.first, last=first.last, repeated=True)
+    assert book.execute(stream, registration(), key="k-1") == Receipt(first=first.first, last=first.last, repeated=True)
     assert stored(book) == counts
     assert book.entered("k-2") is None
+
+
+def test_the_key_of_another_request_is_refused(book: Book) -> None:
+    book.execute(book.stream("partnership", "P1"), registration(), key="k-1")
+    counts, plan = stored(book), Plan(book)
+    plan.add(book.stream("partnership", "P2"), registration("P2"))
+    with pytest.raises(IdempotencyConflict, match="k-1"):
+        plan.commit("k-1")
+    assert stored(book) == counts
 
 
 def test_of_two_requests_with_one_key_at_once_one_is_recorded(book: Book) -> None:

@@ -285,7 +285,11 @@ VERSION = f'{PROGRAMME}[[versions]]\nversion = 1\nvalid = "2000"\n'
         ("city.toml", "slug = ", "city.toml"),
         ("city.toml", 'slug = "town"\nmunicipal_code = "142132"\nname_ja = "町"\nname_en = "Town"', "142131"),
         ("programmes/p.toml", PROGRAMME, "versions"),
-        ("programmes/p.toml", f'{PROGRAMME}[[versions]]\nversion = 1\nvalid = "20"', "p.toml, line 5, versions.0..valid"),
+        (
+            "programmes/p.toml",
+            f'{PROGRAMME}[[versions]]\nversion = 1\nvalid = "20"',
+            "p.toml, line 5, versions.0..valid",
+        ),
         ("programmes/p.toml", f"{VERSION}[versions.rules]\ncolour = 'RED'", "p.toml, line 7, versions.0..rules.colour"),
     ],
 )

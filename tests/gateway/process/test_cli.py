@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domain.commands import COMMANDS
 from gateway.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +51,20 @@ def test_the_query_of_the_readme_is_answered(kyodo) -> None:
 
 def test_help_names_every_command(kyodo) -> None:
     shown = kyodo("--help").stdout
-    for name in ("demo", "serve", "worker", "migrate", "tenant", "import-cases", "replay", "rebuild", "doctor"):
+    for name in (
+        "demo",
+        "serve",
+        "worker",
+        "migrate",
+        "tenant",
+        "import-cases",
+        "replay",
+        "rebuild",
+        "doctor",
+        "anomalies",
+        "programme",
+        "docs",
+    ):
         assert name in shown
 
 
@@ -165,7 +179,7 @@ def test_doctor_finds_nothing_to_mend(kyodo) -> None:
 
 
 def test_commands_lists_every_command(kyodo) -> None:
-    assert len(kyodo("commands").stdout.splitlines()) == 58
+    assert len(kyodo("commands").stdout.splitlines()) == len(COMMANDS)
 
 
 def test_a_lost_database_is_said_without_a_password(tmp_path: Path) -> None:
@@ -181,3 +195,35 @@ def test_a_lost_database_is_said_without_a_password(tmp_path: Path) -> None:
     assert "127.0.0.1" in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_anomalies_are_those_of_the_sources_each_explained(kyodo) -> None:
+    found = json.loads(kyodo("anomalies", "yamato", "--json").stdout)
+    assert [(each["stream"], each["event"], each["rule"]) for each in found] == [
+        ("Y3", "ProposalAccepted", "SubmissionNotPending")
+    ]
+    assert found[0]["why"] == "No submission awaits this decision."
+    assert found[0]["source"] == "yamato-study"
+    assert found[0]["inferred_from"]
+    told = kyodo("anomalies", "yamato")
+    assert "決定を待つ提案がありません" in told.stdout
+    for city in ("higashikurume", "yokohama", "okayama", "kawasaki", "kiyose"):
+        assert kyodo("anomalies", city).stdout == ""
+
+
+def test_programmes_are_compared_and_checked(kyodo, tmp_path: Path) -> None:
+    told = kyodo("programme", "diff", "higashikurume", "guideline", "1", "2").stdout
+    assert '+ principles[0].local = "目的共有"' in told
+    wrong = kyodo("programme", "diff", "higashikurume", "guideline", "1", "9", check=False)
+    assert wrong.returncode == 1
+    assert "there are: 1, 2" in wrong.stderr
+    bad = tmp_path / "bad.toml"
+    bad.write_text('programme = "p"\ntitle = "制度"\n', encoding="utf-8")
+    checked = kyodo("programme", "check", str(bad), check=False)
+    assert checked.returncode == 1
+    assert "line 2, title: there is no key 'title' here (did you mean 'title_ja'?)" in checked.stdout
+
+
+def test_a_joint_partnership_is_counted_once(kyodo) -> None:
+    page = httpx.get(f"{kyodo.address}/cities/kiyose", headers={"accept": "text/html"}).text
+    assert "/cities/higashikurume/partnerships/H4" in page
