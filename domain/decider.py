@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import reduce
 from typing import Annotated, Any, ClassVar, Self
@@ -19,7 +19,7 @@ from pydantic import Field, StringConstraints
 from pydantic_core import to_json
 
 from domain import errors
-from domain.dates import Edtf, can_follow
+from domain.dates import Edtf, bounds, can_follow
 from domain.rules import Rules
 from domain.text import PartyId, Text
 from domain.values import Agent, Frozen, Ordinal, Slug
@@ -452,21 +452,30 @@ def _later(history: History, context: Context, command: Command, draft: Event) -
     if meta is None or not history.recorded:
         return
     new = Recorded(command.event_name, draft, meta, history.recorded[0].stream, version, 0, NEVER)
-    before = {entry.version: codes for entry, codes in _codes(history.entries, history.state, context)}
-    after = [(e, codes) for e, codes in _codes(advance(history, new).entries, history.state, context)]
     changed = getattr(draft, "target", version) if refolds else version
-    for entry, codes in after:
-        if entry.version == changed:
-            continue
+    before = {entry.version: codes for entry, codes in _codes(history.entries, changed, history.state, context)}
+    for entry, codes in _codes(advance(history, new).entries, changed, history.state, context):
         found = codes - before.get(entry.version, frozenset()) - frozenset(entry.event.breaks)
         if found:
             yield errors.LaterEventForbids(event=entry.name, number=entry.version, rule=min(found))
             return
 
 
-def _codes(entries: Sequence[Recorded], like: Any, context: Context) -> Iterator[tuple[Recorded, frozenset[str]]]:
+def _codes(
+    entries: Sequence[Recorded], changed: int, like: Any, context: Context
+) -> Iterator[tuple[Recorded, frozenset[str]]]:
+    """What each entry but the changed one breaks where it stands, and whether its date still fits the others' there."""
+    begun = date.min
     for entry, broken in judged_again(entries, type(like)(), context):
-        yield entry, frozenset(violation.code for violation in broken)
+        if entry.version == changed:
+            continue
+        codes = {violation.code for violation in broken}
+        if entry.event.in_order:
+            days = bounds(entry.event.valid.edtf)
+            if days.latest is not None and days.latest < begun:
+                codes.add(errors.DoesNotFit.__name__)
+            begun = max(begun, days.earliest or date.min)
+        yield entry, frozenset(codes)
 
 
 def judged_again(

@@ -229,6 +229,14 @@ class ConsultationRules(Frozen):
     centre_tasks: tuple[Text, ...] = Field(default=(), description="What it does.")
 
 
+class LocalLabel(Frozen):
+    """What a code of the city's own is called on its pages: a role, a field, an instrument, an authority."""
+
+    code: Code = Field(description="The code, as events and rules use it.")
+    ja: Text = Field(description="Its Japanese name.")
+    en: Text | None = Field(default=None, description="Its English name.")
+
+
 class Inferred(Frozen):
     """Which of the rules are derived rather than stated, and from what."""
 
@@ -281,6 +289,7 @@ class Rules(Frozen):
     consultation: ConsultationRules | None = Field(default=None, description="The desk.")
     measures: tuple[Measure, ...] = Field(default=(), description="Measures of promotion.")
     grants: tuple[Slug, ...] = Field(default=(), description="Programmes of the city whose grants are used inside it.")
+    labels: tuple[LocalLabel, ...] = Field(default=(), description="What codes of the city's own are called.")
     note: Text | None = Field(default=None, description="What else a reader should know.")
     inferred: tuple[Inferred, ...] = Field(default=(), description="What is derived rather than stated.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.runtime import Say, Service
 from projections.worker import Worker
 from tenants.book import Book
-from tenants.cases import import_cases
+from tenants.cases import import_cases, import_key, load_cases
 from tenants.registry import register
 
 CITIES = ("yamato", "higashikurume", "yokohama", "okayama", "kawasaki")
@@ -29,6 +29,9 @@ def enter_cities(service: Service, say: Say) -> int:
     for city in (*CITIES, *JOINED):
         tenant, registered = register(service.database, service.keys, folder_of(city))
         book = Book(service.database, service.keys, tenant.tenant_id)
+        if holds_an_earlier_edition(book, folder_of(city) / "cases.json"):
+            say(f"{tenant.name_ja} ({tenant.name_en}): an earlier edition was entered before, left as it is")
+            continue
         imported = import_cases(book, city, folder_of(city) / "cases.json")
         new = sum(0 if r.repeated else r.last - r.first + 1 for r in (registered, imported.receipt))
         added += new
@@ -37,6 +40,14 @@ def enter_cities(service: Service, say: Say) -> int:
         for case, event, rule in imported.anomalies:
             say(f"  noted as an anomaly: {case}, {event}: {rule}")
     return added
+
+
+def holds_an_earlier_edition(book: Book, path: Path) -> bool:
+    """Whether cases of the file stand in the log although this edition of the file was never entered."""
+    file, text = load_cases(path)
+    if book.entered(import_key(text)) is not None:
+        return False
+    return any(book.history(book.stream("partnership", case.case)) is not None for case in file.cases)
 
 
 def prepare(service: Service, say: Say) -> int:

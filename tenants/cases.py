@@ -127,12 +127,17 @@ def load_cases(path: Path) -> tuple[CaseFile, str]:
         raise InvalidFile(f"{path}, line {line}{_named(data, place)}: {problems(invalid)}") from invalid
 
 
+def import_key(text: str) -> str:
+    """The idempotency key under which a file of this text is entered."""
+    return "import:" + hashlib.sha256(text.encode()).hexdigest()
+
+
 def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] = lambda _: None) -> Imported:
     """Enter a city's file. The same file again adds nothing; raises BadCase or InvalidFile with nothing written."""
     file, text = load_cases(path)
     if file.city != slug:
         raise InvalidFile(f"{path}: this file is for city {file.city!r}, not for {slug!r}")
-    key = "import:" + hashlib.sha256(text.encode()).hexdigest()
+    key = import_key(text)
     if (done := book.entered(key)) is not None:
         return Imported(done, len(file.cases), file.facts, ())
     plan = book.plan()

@@ -230,7 +230,7 @@ class AcceptanceDeclined(PartnershipEvent):
     text: Text | None = None
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(accepted=False)
+        return state.having(accepted=False, conditions=0, fulfilled=())
 
 
 class AcceptanceRevoked(AcceptanceDeclined):

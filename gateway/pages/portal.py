@@ -17,6 +17,7 @@ from gateway.pages.readable import Reader, Words
 from gateway.pages.stories import (
     attended,
     headed,
+    local_labels,
     numbered,
     rule_lines,
     rule_notes,
@@ -198,7 +199,7 @@ def _reader(
         for each in programmes
         if (found := ((each.title_ja or each.title_en) if language == "ja" else (each.title_en or each.title_ja)))
     }
-    return Reader(language, city.slug, parties or {}, titles)
+    return Reader(language, city.slug, parties or {}, titles, local_labels(programmes, language))
 
 
 def _counted(counts: dict[str, int], language: Language) -> list[tuple[str, str, str, int]]:

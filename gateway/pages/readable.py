@@ -38,12 +38,15 @@ _ELSEWHERE = {
     "ProgrammeDefined.programme",
     "ProgrammeDefined.rules",
     "ProgrammeRevised.rules",
+    "Rules.labels",
     "EventCorrected.event_schema",
     "Form.codes",
     "Form.local",
     "FacilityEstablished.facility",
     "FacilityTransferred.facility",
 }
+# Codes that are numbers of the city's own: there is nothing to call them.
+_NUMBERS = {"call", "grant"}
 # The field of a part that names it; the others stand below it.
 _HEADINGS = {
     "Assignment": "party",
@@ -117,12 +120,16 @@ class Said:
 
 @dataclass(frozen=True)
 class Reader:
-    """Puts data into a reader's language, with the names of a partnership's parties and a city's programmes."""
+    """Puts data into a reader's language, with the names of a partnership's parties and a city's programmes.
+
+    `labels`: what the city itself calls its codes.
+    """
 
     language: Language
     city: str = ""
     parties: Mapping[str, Party] = field(default_factory=dict)
     programmes: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def event(self, name: str, data: dict[str, Any], texts: Mapping[str, str]) -> tuple[Line, ...]:
         """The lines of an event of that type."""
@@ -145,8 +152,11 @@ class Reader:
         """A code in words; one without a label stands as it is, and is marked."""
         if vocabulary is not None:
             return Words(vocabulary(code).label(self.language))
+        label = self.labels.get(code)
+        if label is not None:
+            return self.text(label)
         label = code_label(name, code, self.language)
-        return Words(code, unlabelled=True) if label is None else Words(label)
+        return Words(code, unlabelled=name not in _NUMBERS) if label is None else Words(label)
 
     def party(self, party_id: str | None) -> Words:
         """A party's name; of one whose name is not public, what it is."""

@@ -28,13 +28,13 @@ from gateway.pages.words import say
 from gateway.refusals import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from typing import Any
 
     from domain.vocabulary import Labelled
     from gateway.pages.labels import Language
-    from gateway.reading import City, Entry, Partnership, Party
+    from gateway.reading import City, Entry, Partnership, Party, Programme
 
 _JAPAN = timezone(timedelta(hours=9))
 
@@ -44,16 +44,25 @@ _TONES = {
     "ProposalRejected": "bad",
     "ProposalWithdrawn": "bad",
     "InvitationDeclined": "bad",
+    "AcceptanceDeclined": "bad",
+    "AcceptanceRevoked": "bad",
+    "DeadlineMissed": "bad",
     "AgreementTerminated": "bad",
     "AgreementLapsed": "bad",
     "AgreementConcluded": "firm",
+    "AgreementAmended": "firm",
     "AgreementRenewed": "firm",
+    "CouncilResolved": "firm",
     "PartnershipCompleted": "end",
     "PartnershipBecameIndependent": "end",
     "PartnershipMainstreamed": "end",
     "ConsultationClosed": "end",
     "SourceDiscrepancyNoted": "note",
     "PartyStatementFiled": "note",
+    "PublicationWithdrawn": "note",
+    "SubjectErased": "note",
+    "CorrectionRequested": "note",
+    "CorrectionDecided": "note",
     "EventCorrected": "note",
     "EventRetracted": "note",
 }
@@ -191,6 +200,21 @@ def rule_lines(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str
 def rule_notes(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[Words, ...]:
     """What the derived rules were derived from."""
     return tuple(reader.text(texts.get(each["inferred_from"])) for each in rules.get("inferred", ()))
+
+
+def local_labels(programmes: Iterable[Programme], language: Language) -> dict[str, str]:
+    """What a city calls its codes, from the rules of its programmes: its own labels, criteria, kinds and reasons."""
+    found: dict[str, str] = {}
+    for programme in programmes:
+        rules, texts = programme.rules, programme.texts
+        named = [(each["code"], each.get("local")) for each in rules.get("review", {}).get("criteria", ())]
+        named += [(each["code"], each.get("local")) for each in rules.get("proposal", {}).get("local_rejections", ())]
+        named += [(each["code"], each.get("text")) for each in rules.get("kinds", ())]
+        for each in rules.get("labels", ()):
+            own, other = (each["ja"], each.get("en")) if language == "ja" else (each.get("en"), each["ja"])
+            named.append((each["code"], own if own in texts else other))
+        found |= {code: texts[digest] for code, digest in named if digest in texts}
+    return found
 
 
 def attended(reader: Reader, party: Party) -> Attended:

@@ -345,7 +345,8 @@ def _of_grant(name: str, state: Partnership, rules: Rules, luck: Luck) -> dict[s
     most = grant.yen if grant and grant.yen is not None else 900
     options = {"order-refund": (grant.paid if grant else 0, 1), "settle-grant": (most, most // 2)}
     yen = luck.one_of(options.get(name, (most // 3, most)))
-    return rate | {"grant": grant.grant if grant else None, "yen": yen}
+    fits = {"yen": yen, "grant": grant.grant} if grant else {"yen": yen, "grant": "G1"}
+    return fits | ({"grant": None} if name == "record-payment" and luck.happens(20) else {})
 
 
 # --- Programmes ---------------------------------------------------------------------------------------------
