@@ -111,7 +111,8 @@ def _running(
     if decision is not None and pending is not None:
         runs_from: str | None = pending.submitted
         if decision.after == "CALL_CLOSED":
-            runs_from = next((call.last_day for call in calls if call.call == pending.call), None)
+            taken = (c for c in calls if c.call == pending.call or (not pending.call and c.takes(pending.submitted)))
+            runs_from = next((call.last_day for call in taken), None)
         yield DeadlineKind.DECISION, pending.number, bounds(runs_from or "XXXX").latest, decision.within
     evaluation = rules.deadline(DeadlineKind.EVALUATION)
     for known in state.evaluations if evaluation is not None else ():

@@ -380,7 +380,7 @@ def decide(history: History, context: Context, command: Command, draft: Event, m
         raise errors.LiveComesLast
     if not isinstance(history.state, draft.folds_into) or (draft.folds_into is State and not history.recorded):
         raise errors.NotFound(what=draft.folds_into.__name__.lower(), name="of this stream")
-    if history.state.steward is not None:
+    if history.state.steward is not None and not isinstance(draft, EventRetracted):
         raise errors.StewardshipElsewhere(city=history.state.steward)
     context = replace(context, meta=meta)
     if isinstance(draft, EventCorrected | EventRetracted):

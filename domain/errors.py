@@ -295,6 +295,42 @@ class TooLate(RuleViolated):
     ja = "{event} の期限({last_day})を過ぎています。"
 
 
+class AlreadyDone(RuleViolated):
+    """{what} is recorded already; correct that entry instead."""
+
+    ja = "{what}はすでに記録されています。変更はその記録の訂正として行ってください。"
+
+
+class ReferenceOnly(RuleViolated):
+    """The programme {programme} is another body's and stands here for reference; nothing is registered under it."""
+
+    ja = "制度 {programme} は他団体の制度で、参考として載せています。この制度では登録できません。"
+
+
+class LeadAreaUnknown(RuleViolated):
+    """{given} is not a lead area (領域) of this programme; it has {allowed}."""
+
+    ja = "{given} はこの制度の領域ではありません(領域: {allowed})。"
+
+
+class CityMustBeParty(RuleViolated):
+    """In this programme the city is a party to every partnership; it cannot be the registrar only."""
+
+    ja = "この制度では市が当事者になります。記録だけの登録はできません。"
+
+
+class ClausesMissing(RuleViolated):
+    """An agreement of this programme states {missing}; add these clauses."""
+
+    ja = "この制度の協定には {missing} の条項が必要です。"
+
+
+class LinkedToItself(RuleViolated):
+    """A partnership is not linked to itself."""
+
+    ja = "同じ事例どうしを関連付けることはできません。"
+
+
 class GrantUnknown(RuleViolated):
     """Grant {given} was not decided."""
 

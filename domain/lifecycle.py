@@ -27,7 +27,7 @@ class Transition(NamedTuple):
 
 @cache
 def transitions() -> tuple[Transition, ...]:
-    """Every move that some event can make, in the order of the command table; what leaves a status as it is, is none."""
+    """Every move that an event can make, in the order of the command table; what leaves a status alone is none."""
     return tuple(
         Transition(row.event_name, source, target)
         for row in COMMANDS

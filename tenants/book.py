@@ -24,6 +24,7 @@ from domain.decider import (
     Context,
     Event,
     EventCorrected,
+    EventRetracted,
     History,
     Meta,
     Mode,
@@ -34,6 +35,7 @@ from domain.decider import (
     fold,
 )
 from domain.errors import DomainError, HoldForbids, NotFound, StewardshipElsewhere, SubjectsDiffer
+from domain.partnership.state import Partnership
 from domain.programme import Programme, Version
 from domain.rules import Rules
 from domain.values import Frozen
@@ -273,7 +275,8 @@ class Plan:
         door = self._door(stream, known, request, past)
         draft = self._draft(known, request, past, door)
         history = past or History(initial_state(known.event_name))
-        self._refuse_closed_city()
+        if known.event is not EventRetracted:
+            self._refuse_closed_city()
         judged = _replacement(history, draft) if isinstance(draft, EventCorrected) else draft
         programme = self.programme(history, judged)
         version = programme.in_force(judged.valid.edtf) if programme else None
@@ -383,7 +386,11 @@ class Plan:
     def programme(self, history: History, draft: Event | None = None) -> Programme | None:
         """The programme by which an event of the stream is judged, None where it belongs to none."""
         # A grant named in the data is the programme that its stage is judged by; otherwise it is the partnership's own.
-        slug = getattr(draft, "programme", None) or getattr(history.state, "programme", None)
+        # What decides on a proposal for such a grant is judged by the grant's programme too.
+        asked_for = None
+        if isinstance(history.state, Partnership) and hasattr(draft, "submission") and history.state.at_hand:
+            asked_for = history.state.at_hand.programme
+        slug = getattr(draft, "programme", None) or asked_for or getattr(history.state, "programme", None)
         if isinstance(history.state, Programme | City) or not slug:
             return None
         found = self.history(self.book.stream("programme", slug))

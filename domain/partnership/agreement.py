@@ -80,8 +80,16 @@ class AgreementConcluded(PartnershipEvent):
     def named_parties(self) -> Iterable[str]:
         return self.parties
 
+    def check(self, state: Partnership, context: Context) -> None:
+        super().check(state, context)
+        if len(set(self.parties)) != len(self.parties):
+            raise errors.AlreadyExists(what="party", name=max(self.parties, key=self.parties.count))
+
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         yield from _wrong_term(self.term, context)
+        missing = set(context.rules.agreement.states) - {clause.code for clause in self.clauses}
+        if missing and not context.is_import:
+            yield errors.ClausesMissing(missing=", ".join(sorted(missing)))
         if self.term is None and context.rules.agreement.term_required and not context.is_import:
             yield errors.TermRequired()
         still_open = [str(n) for n in range(1, state.conditions + 1) if n not in state.fulfilled]

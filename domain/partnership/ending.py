@@ -26,7 +26,9 @@ class PartnershipSuspended(PartnershipEvent):
     until: Edtf | None = None
 
     def apply(self, state: Partnership) -> Partnership:
-        return state.having(status=Status.SUSPENDED, resumes=state.status)
+        # An earlier record may tell of a second suspension, or of one after the end: what it rests from stays known.
+        resumes = state.status if state.status in self.needs else state.resumes
+        return state.having(status=Status.SUSPENDED, resumes=resumes)
 
 
 class PartnershipResumed(PartnershipEvent):
@@ -100,6 +102,10 @@ class PartnershipsLinked(PartnershipEvent):
             raise errors.NotFound(what="partnership", name=self.number)
         if (self.link, self.number) in state.links:
             raise errors.AlreadyExists(what="link", name=f"{self.link} {self.number}")
+
+    def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        if self.city is None and self.number == state.number:
+            yield errors.LinkedToItself()
 
     def apply(self, state: Partnership) -> Partnership:
         return state.having(links=(*state.links, (self.link, self.number)))

@@ -82,6 +82,8 @@ class EvaluationOpened(PartnershipEvent):
         expected = len(state.evaluations) + 1
         if self.evaluation != expected:
             yield errors.NumberOutOfSequence(what="evaluation", given=self.evaluation, expected=expected)
+        if self.period is not None and any(known.period == self.period for known in state.evaluations):
+            yield errors.AlreadyDone(what=f"the evaluation of {self.period}")
 
     def apply(self, state: Partnership) -> Partnership:
         return _opened(state, self.evaluation, self.valid.edtf, self.period)

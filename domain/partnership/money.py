@@ -166,6 +166,8 @@ class GrantSettled(PartnershipEvent):
         grant = state.grant(self.grant)
         if grant is None:
             yield errors.GrantUnknown(given=self.grant)
+        elif grant.settled is not None:
+            yield errors.AlreadyDone(what=f"the settlement of {self.grant}")
         elif grant.yen is not None and self.yen > grant.yen:
             yield errors.LimitExceeded(what="settled", given=self.yen, limit=grant.yen)
 
@@ -188,8 +190,8 @@ class RefundOrdered(PartnershipEvent):
         grant = state.grant(self.grant)
         if grant is None:
             yield errors.GrantUnknown(given=self.grant)
-        elif not context.is_import and self.yen > grant.paid:
-            yield errors.LimitExceeded(what="refund", given=self.yen, limit=grant.paid)
+        elif not context.is_import and self.yen > (most := max(0, grant.paid - (grant.settled or 0))):
+            yield errors.LimitExceeded(what="refund", given=self.yen, limit=most)
 
     def apply(self, state: Partnership) -> Partnership:
         grant = state.grant(self.grant)

@@ -99,6 +99,7 @@ class ProposalSubmitted(PartnershipEvent):
             kind=self.kind,
             submitted=self.valid.edtf,
             party=self.party,
+            programme=self.programme,
             call=self.call,
         )
         return state.having(submissions=(*state.submissions, submitted))
@@ -291,8 +292,14 @@ class ReconsiderationResolved(PartnershipEvent):
 
     def breaks_rules(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         yield from _wrongly_decided(self.decided_by, self.authority, context)
-        if not any(s.number == self.submission and s.reconsidering for s in state.submissions):
+        known = next((s for s in state.submissions if s.number == self.submission and s.reconsidering), None)
+        if known is None:
             yield errors.NothingToReconsider()
+        elif self.outcome == "ACCEPTED":
+            # What forbids an acceptance forbids it the second time too.
+            yield from self.out_of_step(Step.ACCEPTANCE, state, context)
+            if known.review is not None:
+                yield from forbids_acceptance(known.review, context.rules.review, decision=True)
 
     def apply(self, state: Partnership) -> Partnership:
         state = state.with_submission(self.submission, reconsidering=False)

@@ -33,7 +33,10 @@ class Tally:
 
 
 def tally(review: Review, rules: ReviewRules) -> Tally:
-    """Weigh the scores by the programme's criteria; scores of unknown criteria and of who stands back do not count."""
+    """Weigh the scores by the programme's criteria; scores of unknown criteria and of who stands back do not count.
+
+    Where no single scores are recorded, the total that the panel stated counts.
+    """
     criteria = {criterion.code: criterion for criterion in rules.criteria}
     scores = [s for s in review.scores if s.criterion in criteria and s.reviewer not in review.recused]
     reviewers = {score.reviewer for score in scores}
@@ -45,7 +48,8 @@ def tally(review: Review, rules: ReviewRules) -> Tally:
         against = sum(1 for score in given if criterion.veto_at is not None and score <= criterion.veto_at)
         if criterion.veto_at is not None and against and (rules.veto_by == "ANY" or 2 * against > len(given)):
             vetoes.append((code, against, criterion.veto_at))
-    return Tally(len(reviewers), reached * _WHOLE // possible if possible else None, tuple(vetoes))
+    total = reached * _WHOLE // possible if possible else review.weighted_total
+    return Tally(len(reviewers), total, tuple(vetoes))
 
 
 def forbids_acceptance(review: Review, rules: ReviewRules, *, decision: bool) -> Iterator[errors.RuleViolated]:
@@ -177,6 +181,8 @@ class ScoreRecorded(ReviewEvent):
     def _out_of_turn(self, review: Review) -> Iterator[errors.RuleViolated]:
         if self.is_scored(review):
             yield errors.AlreadyScored(reviewer=self.reviewer, criterion=self.criterion)
+        if review.recommended is not None:
+            yield errors.AlreadyDone(what="the recommendation on these scores")
 
     def is_scored(self, review: Review) -> bool:
         """Whether this reviewer has scored the criterion."""
@@ -227,8 +233,11 @@ class RecommendationIssued(ReviewEvent):
         present = max(self.present or 0, len(scoring))
         if rules.quorum is not None and present < rules.quorum and not (context.is_import and present == 0):
             yield errors.QuorumMissing(quorum=rules.quorum, present=present)
+        if review.recommended is not None:
+            yield errors.AlreadyDone(what="the recommendation")
         if self.result == "RECOMMENDED":
-            yield from forbids_acceptance(review, rules, decision=False)
+            yield from forbids_acceptance(self.reviewed(review), rules, decision=False)
 
     def reviewed(self, review: Review) -> Review:
-        return review.model_copy(update={"recommended": self.result == "RECOMMENDED"})
+        issued = {"recommended": self.result == "RECOMMENDED", "weighted_total": self.weighted_total}
+        return review.model_copy(update=issued)

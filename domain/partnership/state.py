@@ -78,6 +78,7 @@ class Review(Frozen):
     presented: bool = False
     scores: tuple[Score, ...] = ()
     recommended: bool | None = None
+    weighted_total: int | None = None
 
 
 class Submission(Frozen):
@@ -87,6 +88,7 @@ class Submission(Frozen):
     kind: SubmissionKind
     submitted: str = "XXXX"
     party: str | None = None
+    programme: str | None = None
     call: str | None = None
     review: Review | None = None
     outcome: Status | None = None
@@ -333,13 +335,14 @@ class PartnershipEvent(Event):
         if not state.registered and not self.at_desk:
             yield errors.NotRegistered(event=type(self).__name__)
         if self.step is not None:
-            yield from self._out_of_step(self.step, state, context)
+            yield from self.out_of_step(self.step, state, context)
         if self.signed:
             yield from self._unsigned(state, context)
         yield from self.breaks_rules(state, context)
 
     @staticmethod
-    def _out_of_step(step: Step, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+    def out_of_step(step: Step, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
+        """That the programme lacks the step, or requires others before it that were not done."""
         if not context.rules.has(step):
             yield errors.StageNotPartOfProgramme(programme=state.programme, stage=step.value)
         # Where the city only keeps the register, the parties owe it no procedure.
@@ -409,6 +412,13 @@ class PartnershipRegistered(PartnershipEvent):
 
     def violations(self, state: Partnership, context: Context) -> Iterator[errors.RuleViolated]:
         yield from roles_unknown(self.parties, context)
+        rules = context.rules
+        if rules.standing == "REFERENCE":
+            yield errors.ReferenceOnly(programme=self.programme)
+        if rules.lead_areas and self.lead_area is not None and self.lead_area not in rules.lead_areas:
+            yield errors.LeadAreaUnknown(given=self.lead_area, allowed=", ".join(rules.lead_areas))
+        if rules.city_need_not_be_party is False and self.city_role is CityRole.REGISTRAR:
+            yield errors.CityMustBeParty()
         if context.rules.kinds and self.kind is not None and self.kind not in {k.code for k in context.rules.kinds}:
             yield errors.StageNotPartOfProgramme(programme=self.programme, stage=self.kind)
 

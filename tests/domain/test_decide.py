@@ -12,7 +12,7 @@ from domain.decider import Call, Context, History, Meta, Mode, decide
 from domain.partnership.state import PartnershipEvent
 from domain.programme import Programme
 from domain.rules import AgreementRules, Form, Kind, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
-from domain.vocabulary import FormCode, RejectionCode, Status, Step
+from domain.vocabulary import FormCode, LeadArea, RejectionCode, Status, Step
 from tests.domain.facts import (
     ACCEPTED,
     ACTIVE,
@@ -156,6 +156,10 @@ REFUSED = [
     ("a second answer to an invitation",                          NO_RULES,       [REGISTERED, INVITED, fact("decline-invitation", party="npo")], fact("accept-invitation", party="npo"), errors.NotInvited),
     ("the transfer of a facility not recorded before",            NO_RULES,       [REGISTERED],                            fact("transfer-facility", facility="hall", right="USE", from_party="city", to_party="npo"), errors.FacilityUnknown),
     ("the end of a consultation after a proposal",                NO_RULES,       [REGISTERED, submitted(1)],              fact("close-consultation", outcome="ADVICE"),    errors.StatusForbids),
+    ("a registration under a programme for reference",            Rules(standing="REFERENCE"), [],                         REGISTERED,                                      errors.ReferenceOnly),
+    ("a lead area that the programme does not know",              Rules(lead_areas=(LeadArea.JOINT,)), [],                 REGISTERED.but(lead_area="CITY_LEADS"),          errors.LeadAreaUnknown),
+    ("a register of others where the city is always a party",     Rules(city_need_not_be_party=False), [],                 REGISTERED.but(city_role="REGISTRAR"),           errors.CityMustBeParty),
+    ("a link to itself",                                          World(others=frozenset({"Y1"})),       [REGISTERED],                            fact("link-partnerships", link="SUCCESSOR", number="Y1"), errors.LinkedToItself),
     ("a kind that the programme does not know",                   KINDS,          [],                                      REGISTERED.but(kind="FESTIVAL"), errors.StageNotPartOfProgramme),
     ("an import window while one is open",                        NO_RULES,       [fact("open-import-window", reason="paper", scope="CASES")], fact("open-import-window", reason="paper", scope="CASES"), errors.ImportWindowAlreadyOpen),
     ("the end of an import window that is not open",              NO_RULES,       [fact("state-city-attribute", population=1)], fact("close-import-window", entered=0),     errors.ImportWindowNotOpen),
@@ -208,6 +212,7 @@ REFUSED = [
 # What the source of an earlier record leaves out is unknown, not wrong.
 UNKNOWN_WHEN_IMPORTED = [
     # sentence                                                    rules           past                                     command                                          refusal
+    ("an agreement without the clauses that it has to state",     Rules(agreement=AgreementRules(states=("ROLES",))), [REGISTERED], AGREED,                                errors.ClausesMissing),
     ("an acceptance that names nobody who decided",               NO_RULES,       [REGISTERED, submitted(1)],              accepted(1).but(decided_by=None),                errors.DeciderUnnamed),
     ("an acceptance on nobody's authority",                       NO_RULES,       [REGISTERED, submitted(1)],              accepted(1).but(authority=None),                 errors.DeciderUnnamed),
     ("a rejection that names nobody who decided",                 NO_RULES,       [REGISTERED, submitted(1)],              rejected(1).but(decided_by=None),                errors.DeciderUnnamed),

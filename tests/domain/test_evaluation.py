@@ -54,6 +54,7 @@ BOTH = [*AGREEMENT, filed("PARTNER"), filed("CITY")]
 REFUSED = [
     # sentence                                                    rules           past                                     command                                          refusal
     ("an evaluation before anything is agreed",                   NO_RULES,       [REGISTERED],                            opened(),                                        errors.StatusForbids),
+    ("a second evaluation of the same period",                    NO_RULES,       [*AGREEMENT, fact("open-evaluation", evaluation=1, period="2024")], fact("open-evaluation", evaluation=2, period="2024"), errors.AlreadyDone),
     ("the second evaluation first",                               NO_RULES,       AGREEMENT,                               opened(2),                                       errors.NumberOutOfSequence),
     ("an evaluation opened twice",                                NO_RULES,       [*AGREEMENT, opened()],                  opened(),                                        errors.NumberOutOfSequence),
     ("a paper on an evaluation that is not due",                  YEARLY,         AGREEMENT,                               filed("PARTNER"),                                errors.EvaluationNotOpen),

@@ -55,6 +55,7 @@ DONATION = fact("set-donation-terms", basis_points=10, base="card spend", donor=
 
 REFUSED = [
     # sentence                                                    rules           past                                     command                                          refusal
+    ("a second settlement",                                       NO_RULES,       [*GRANTED, fact("settle-grant", grant="G1", yen=1)], fact("settle-grant", grant="G1", yen=1), errors.AlreadyDone),
     ("a grant before anything is accepted",                       NO_RULES,       [REGISTERED],                            granted(),                                       errors.StatusForbids),
     ("a grant over the programme's maximum",                      CAPPED,         [REGISTERED, AGREED],                    granted(),                                       errors.LimitExceeded),
     ("a grant over the programme's share of the cost",            CAPPED,         [REGISTERED, AGREED],                    granted(yen=None, rate=5_001),                   errors.LimitExceeded),
@@ -74,6 +75,7 @@ REFUSED = [
 
 UNKNOWN_WHEN_IMPORTED = [
     ("a refund of more than was paid",                            NO_RULES,       [*GRANTED, paid(400_000)],               refunded(400_001),                               errors.LimitExceeded),
+    ("a refund of what was rightly paid",                         NO_RULES,       [*GRANTED, paid(400_000), fact("settle-grant", grant="G1", yen=400_000)], fact("order-refund", grant="G1", yen=1), errors.LimitExceeded),
 ]
 
 ADMITTED = [

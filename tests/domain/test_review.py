@@ -61,6 +61,8 @@ def benefit(*scores: int) -> list[Fact]:
 
 REFUSED = [
     # sentence                                                    rules           past                                     command                                          refusal
+    ("a second recommendation",                                   NO_RULES,       [*OPENED, recommended()],                recommended(),                                   errors.AlreadyDone),
+    ("a score after the recommendation",                          NO_RULES,       [*OPENED, recommended()],                scored("sato", 3),                               errors.AlreadyDone),
     ("a score before the review",                                 NO_RULES,       PROPOSED,                                scored("sato", 3),                               errors.ReviewNotOpen),
     ("a score of another submission",                             NO_RULES,       OPENED,                                  scored("sato", 3).but(submission=2),             errors.ReviewNotOpen),
     ("a score after the decision",                                NO_RULES,       [*OPENED, rejected(1)],                  scored("sato", 3),                               errors.StatusForbids),
