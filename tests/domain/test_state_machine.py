@@ -101,7 +101,7 @@ class BlindDoor:
 
 
 class Luck:
-    """Choices that follow from one number; 0 takes what comes first and leaves out the rest, so failures shrink to it."""
+    """Choices that follow from one number; 0 takes what comes first and leaves out the rest."""
 
     def __init__(self, number: int) -> None:
         self._random = Random(number) if number else None
@@ -388,7 +388,11 @@ FITS: dict[str, Callable[[str, Partnership, Rules, Luck], dict[str, Any]]] = {
 
 
 def _reviewing(state: Partnership) -> bool:
-    return state.pending is not None and state.pending.review is not None
+    return state.pending is not None and state.pending.review is not None and state.pending.review.recommended is None
+
+
+def _unreviewed(state: Partnership) -> bool:
+    return state.pending is not None and state.pending.review is None
 
 
 def _invited(state: Partnership) -> bool:
@@ -401,8 +405,8 @@ def _tried_in_vain(state: Partnership) -> bool:
 
 # How often a command is worth trying: what answers something that is open more often, what answers nothing not at all.
 WORTH: dict[str, Callable[[Partnership], int]] = {
-    "submit-proposal": lambda _: 3,
-    "open-review": lambda _: 3,
+    "submit-proposal": lambda state: 3 * (state.pending is None),
+    "open-review": lambda state: 4 * _unreviewed(state),
     "resume-partnership": lambda _: 3,
     "report-needs-survey": lambda state: 3 * (False in state.surveys),
     "complete-trial": lambda state: 3 * (False in state.trials),
@@ -420,7 +424,7 @@ WORTH: dict[str, Callable[[Partnership], int]] = {
     "share-evaluations": lambda state: 3 * any(known.sides and not known.shared for known in state.evaluations),
     "hold-evaluation-dialogue": lambda state: 2 * any(known.shared for known in state.evaluations),
     "record-payment": lambda state: 2 * bool(state.grants),
-    "settle-grant": lambda state: 2 * bool(state.grants),
+    "settle-grant": lambda state: 2 * any(known.settled is None for known in state.grants),
     "order-refund": lambda state: 2 * any(known.paid for known in state.grants),
     "rotate-host": lambda state: 2 * bool(state.hosts),
     "transfer-facility": lambda state: 2 * bool(state.facilities),
@@ -721,7 +725,7 @@ class Story(RuleBasedStateMachine):
         before, held = self.history, self.state.model_dump_json()
         draft = row.event.model_validate_json(json.dumps(data | {"valid": {"edtf": valid}}), context=BlindDoor())
         judged = draft
-        if isinstance(draft, EventCorrected):
+        if isinstance(draft, EventCorrected) and draft.event == before.recorded[draft.target - 1].name:
             judged = BY_EVENT[draft.event].event.model_validate_json(json.dumps(draft.data))
         version = self.programme.in_force(judged.valid.edtf)
         assert version is not None
