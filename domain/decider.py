@@ -241,7 +241,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event in its place: `version` within the stream and `position` within the city's log, both from 1."""
+    """An event in its place: `version` within the stream and `position` within the city's log, both from 1.
+
+    Where a correction counts, `corrected_by` is its position and `judged_by` who entered it under which programme.
+    """
 
     name: str
     event: Event
@@ -251,6 +254,7 @@ class Recorded:
     position: int
     recorded_at: datetime
     corrected_by: int | None = None
+    judged_by: Meta | None = None
 
     @property
     def originator_id(self) -> UUID:
@@ -340,7 +344,12 @@ def _resolve(recorded: Sequence[Recorded]) -> list[Recorded]:
         current = entry
         if entry.version in corrections:
             correction = corrections[entry.version]
-            current = replace(entry, event=corrected(entry, correction.event), corrected_by=correction.position)
+            current = replace(
+                entry,
+                event=corrected(entry, correction.event),
+                corrected_by=correction.position,
+                judged_by=correction.meta,
+            )
         placed.insert(_place(placed, current.event.placed_after), current)
     # What is retracted holds its place until the end, so that what was placed behind it stays there.
     return [entry for entry in placed if entry.version not in retracted]
@@ -410,7 +419,9 @@ def _place_of(history: History, draft: Event, name: str, meta: Meta, version: in
     entries = advance(history, new).entries
     at = next(at for at, entry in enumerate(entries) if entry.version == version)
     after = entries[at].event.placed_after
-    if after is not None and not any(entry.version == after < version for entry in history.entries):
+    # A correction may leave its target behind an event that was retracted meanwhile; nothing new is placed there.
+    stood = next((entry.event.placed_after for entry in history.entries if entry.version == version), None)
+    if after not in (None, stood) and not any(entry.version == after < version for entry in history.entries):
         raise errors.NotFound(what="event", name=after)
     return Place(entries[:at], entries[at + 1 :], reduce(evolve, entries[:at], type(history.state)()))
 
@@ -484,8 +495,9 @@ def judged_again(
     """What each entry breaks where it stands, under the rules by which it was judged; dates are not looked at."""
     state = initial
     for entry in entries:
-        rules = context.rules_of(entry.meta) if context.rules_of else context.rules
-        there = replace(context, meta=entry.meta, rules=rules)
+        meta = entry.judged_by or entry.meta
+        rules = context.rules_of(meta) if context.rules_of else context.rules
+        there = replace(context, meta=meta, rules=rules)
         broken: list[errors.DomainError]
         try:
             entry.event.check(state, there)

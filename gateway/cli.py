@@ -40,6 +40,8 @@ from tenants.disclosures import DisclosureAltered, KeyMissing, public_texts
 from tenants.embedded_system import EmbeddedError
 from tenants.migrate import MigrationRefused
 from tenants.programmes import InvalidFile, changes, check_programme
+from tenants.recording import BadEntry, read_entries
+from tenants.recording import record as give
 
 app = typer.Typer(
     name="kyodo",
@@ -57,6 +59,7 @@ City = Annotated[str, typer.Argument(help="The city's slug, for instance yamato.
 
 EXPLAINED = (
     BadCase,
+    BadEntry,
     DatabaseUnavailable,
     DisclosureAltered,
     DomainError,
@@ -312,6 +315,22 @@ def import_cases(
             say(f"{city}: this file was entered before, nothing added")
         else:
             say(f"{city}: {imported.cases} cases, {imported.facts} facts at positions {receipt.first}-{receipt.last}")
+
+
+@app.command()
+def record(
+    city: City,
+    file: Annotated[typer.FileText, typer.Argument(help="JSON: one command or a list; - reads standard input.")],
+) -> None:
+    """Record commands as they happen (LIVE) or late (RETROACTIVE), under the city's rules: the whole file or nothing."""
+    entries = read_entries(file.read())
+    with _open() as opened:
+        receipt = give(_book(opened, city), entries)
+        Worker(opened.database, opened.keys).catch_up()
+        if receipt.repeated:
+            say(f"{city}: recorded before at positions {receipt.first}-{receipt.last}, nothing added")
+        else:
+            say(f"{city}: {len(entries)} recorded at positions {receipt.first}-{receipt.last}")
 
 
 def _book(opened: Service, city: str) -> Book:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -212,7 +212,7 @@ class AgreementRenewed(PartnershipEvent):
             yield errors.LimitExceeded(what="renewal", given=self.no, limit=term.max_renewals)
         last_day = last_day_with_grace(agreement, context.rules) if agreement else None
         earliest = bounds(self.valid.edtf).earliest
-        if last_day is not None and earliest is not None and earliest > last_day + timedelta(days=1):
+        if last_day is not None and earliest is not None and (earliest - last_day).days > 1:
             yield errors.TermOver(ended=last_day)
 
     def apply(self, state: Partnership) -> Partnership:

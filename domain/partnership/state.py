@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -124,6 +124,10 @@ class Evaluation(Frozen):
     renewals: int = 0
 
 
+def _day_before(day: date) -> date:
+    return date.fromordinal(max(day.toordinal() - 1, 1))
+
+
 class Agreement(Frozen):
     """An agreement and its terms; `ended` is how it ended, None while in force."""
 
@@ -147,7 +151,7 @@ class Agreement(Frozen):
         first, last = start.earliest, start.latest
         for term in self.terms:
             first, last = plus(first, term), plus(last, term)
-        return first - timedelta(days=1), last - timedelta(days=1)
+        return _day_before(first), _day_before(last)
 
 
 class Partnership(State):

@@ -227,3 +227,26 @@ def test_programmes_are_compared_and_checked(kyodo, tmp_path: Path) -> None:
 def test_a_joint_partnership_is_counted_once(kyodo) -> None:
     page = httpx.get(f"{kyodo.address}/cities/kiyose", headers={"accept": "text/html"}).text
     assert "/cities/higashikurume/partnerships/H4" in page
+
+
+def test_a_command_is_recorded_once_or_refused_by_name(kyodo_own, tmp_path: Path) -> None:
+    meeting = {
+        "partnership": "Y2",
+        "command": "hold-meeting",
+        "valid": "2026-11-20",
+        "actor": "C/desk",
+        "recorded_by": "S/officer",
+        "data": {"summary": "施設の使い方を話し合った"},
+        "key": "meeting-1",
+    }
+    path = tmp_path / "meeting.json"
+    path.write_text(json.dumps(meeting), encoding="utf-8")
+    first = kyodo_own("record", "yamato", str(path)).stderr
+    assert "1 recorded at positions" in first
+    assert "nothing added" in kyodo_own("record", "yamato", str(path)).stderr
+    lapse = meeting | {"command": "lapse-agreement", "data": {}, "key": None}
+    path.write_text(json.dumps([meeting | {"key": "other"}, lapse]), encoding="utf-8")
+    refused = kyodo_own("record", "yamato", str(path), check=False)
+    assert refused.returncode == 1
+    assert "entry 2, lapse-agreement: Forbidden" in refused.stderr
+    assert kyodo_own("replay", "yamato", "--check").returncode == 0
