@@ -10,7 +10,7 @@ from domain.dates import bounds, fiscal_year, fiscal_year_days, plus
 from domain.partnership.agreement import last_day_with_grace
 from domain.partnership.state import Partnership
 from domain.rules import Rules
-from domain.vocabulary import IN_FORCE, DeadlineKind, Status
+from domain.vocabulary import IN_FORCE, DeadlineKind, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,8 @@ def _terms(state: Partnership, rules: Rules, today: date) -> Iterator[Due]:
 
 def _evaluations(state: Partnership, rules: Rules, today: date) -> Iterator[Due]:
     scheduled = rules.evaluation.due if rules.evaluation else None
-    if scheduled is None or not state.agreements:
+    waits = any(not state.has_done(step) for step in rules.requires.get(Step.EVALUATION, ()))
+    if scheduled is None or not state.agreements or waits or not rules.has(Step.EVALUATION):
         return
     periods = {known.period for known in state.evaluations}
     for first, last in _years(state, today) if scheduled == "FISCAL_YEAR" else _ended_terms(state, today):

@@ -322,7 +322,7 @@ def record(
     city: City,
     file: Annotated[typer.FileText, typer.Argument(help="JSON: one command or a list; - reads standard input.")],
 ) -> None:
-    """Record commands as they happen (LIVE) or late (RETROACTIVE), under the city's rules: the whole file or nothing."""
+    """Record commands as they happen (LIVE) or late (RETROACTIVE), under the city's rules: the whole file or none."""
     entries = read_entries(file.read())
     with _open() as opened:
         receipt = give(_book(opened, city), entries)
