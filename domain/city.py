@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from domain import errors
 from domain.codes import MunicipalCode
 from domain.dates import Edtf
-from domain.decider import Context, Event, State
+from domain.event import Context, Event, State
 from domain.text import Text
 from domain.values import Code, Count, Frozen, Slug
 

@@ -15,7 +15,8 @@ from domain.vocabulary import IN_FORCE, DeadlineKind, Status, Step
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from domain.decider import Call, History
+    from domain.event import Call
+    from domain.history import History
 
 _DAY = timedelta(days=1)
 _CORRECTION = "P30D"

@@ -13,8 +13,9 @@ from domain import city as c
 from domain import custody as k
 from domain import participation as j
 from domain import programme as g
-from domain.decider import Command, Event, EventCorrected, EventRetracted
 from domain.errors import NotFound
+from domain.event import Command, Event
+from domain.history import EventCorrected, EventRetracted
 from domain.partnership import agreement as a
 from domain.partnership import consultation as s
 from domain.partnership import delivery as d
@@ -27,7 +28,7 @@ from domain.partnership import trial as t
 from domain.partnership.state import PartnershipRegistered
 
 if TYPE_CHECKING:
-    from domain.decider import State
+    from domain.event import State
 
 # fmt: off
 COMMANDS: tuple[Command, ...] = (

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Context, CorrectionRequest, Event, State
+from domain.event import Context, CorrectionRequest, Event, State
 from domain.text import PartyId, StaffText, Text
 from domain.values import Code, Digest, Duration, Ordinal, Sha256, Slug
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Context, Event, State
+from domain.event import Context, Event, State
 from domain.text import Text
 from domain.values import Code, Slug
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domain import errors
 from domain.dates import Edtf, can_follow
-from domain.decider import Call, Context, Event, State
+from domain.event import Call, Context, Event, State
 from domain.rules import Rules, requires_in_one_place
 from domain.text import Text
 from domain.values import Clock, Code, Count, FiscalYear, Frozen, Ordinal, Slug, Yen

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from domain.commands import BY_EVENT
 from domain.dates import Edtf
-from domain.decider import EventCorrected
+from domain.history import EventCorrected
 from domain.text import Disclosed, PartyId
 from domain.values import Code, Duration
 from domain.vocabulary import Labelled

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from domain.commands import initial_state
 from domain.dates import Holding, began_by
-from domain.decider import History, Recorded, State, evolve
 from domain.errors import NotFound
+from domain.event import State
+from domain.history import History, Recorded, evolve
 from projections.replay import replay
 from tenants.book import Book
 from tenants.database import Role

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from domain.decider import Anomaly, State
+from domain.event import Anomaly, State
 from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
-    from domain.decider import History
+    from domain.history import History
     from projections.read_model import Key, Parts
 
 

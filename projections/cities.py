@@ -11,7 +11,7 @@ from domain.programme import Programme
 from projections.read_model import Column, ReadModel, opened
 
 if TYPE_CHECKING:
-    from domain.decider import History
+    from domain.history import History
     from projections.read_model import Key, Parts
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.clock import due
-from domain.decider import Mode
 from domain.errors import DomainError
+from domain.event import Mode
 from projections.catalogue import SCHEMA
 from projections.read_model import OPEN_POSITION
 from tenants.book import Book, Request
@@ -24,7 +24,7 @@ from tenants.event_store import VersionConflict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from domain.decider import History
+    from domain.history import History
     from tenants.database import Database
     from tenants.disclosures import CityKeys
 

@@ -8,7 +8,7 @@ from domain.participation import Participation
 from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
-    from domain.decider import History
+    from domain.history import History
     from projections.read_model import Key, Parts
 
 

@@ -12,7 +12,7 @@ from projections.read_model import Column, ReadModel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from domain.decider import History
+    from domain.history import History
     from projections.read_model import Key, Parts
 
 

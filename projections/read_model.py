@@ -17,10 +17,10 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from domain.decider import EventCorrected, EventRetracted
+from domain.history import EventCorrected, EventRetracted
 
 if TYPE_CHECKING:
-    from domain.decider import History, Recorded
+    from domain.history import History, Recorded
 
 OPEN_POSITION = 9_223_372_036_854_775_807
 OPEN_TIME = datetime(9999, 12, 30, tzinfo=UTC)

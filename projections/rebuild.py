@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from domain.decider import History
+    from domain.history import History
     from projections.read_model import ReadModel
     from tenants.database import Connection
 

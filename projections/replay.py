@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from domain.decider import NEVER
+from domain.history import NEVER
 from projections.catalogue import READ_MODELS, SCHEMA
 from projections.read_model import OPEN_POSITION, Versions
 from projections.worker import follow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.decider import History, Recorded
+    from domain.history import History, Recorded
     from projections.read_model import Key, ReadModel, Row
     from tenants.database import Connection, Database
     from tenants.disclosures import CityKeys

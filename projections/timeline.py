@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from domain.dates import bounds
-from domain.decider import State
+from domain.event import State
 from projections.read_model import Column, ReadModel, opened
 
 if TYPE_CHECKING:
-    from domain.decider import History, Recorded
+    from domain.history import History, Recorded
     from projections.read_model import Key, Parts
 
 _APART = {"valid", "breaks", "placed_after"}

@@ -18,7 +18,7 @@ import psycopg
 from eventsourcing.persistence import OperationalError
 
 from domain.commands import initial_state
-from domain.decider import advance, fold
+from domain.history import advance, fold
 from projections.catalogue import READ_MODELS, SCHEMA
 from projections.clock import Clock
 from projections.read_model import OPEN_POSITION, Versions
@@ -30,7 +30,7 @@ from tenants.event_store import TenantRecorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from domain.decider import History, Recorded
+    from domain.history import History, Recorded
     from projections.read_model import ReadModel, Row
     from tenants.database import Connection, Database
     from tenants.disclosures import CityKeys

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.commands import BY_EVENT, initial_state
-from domain.decider import Context, judged_again
+from domain.decider import judged_again
+from domain.event import Context
 from domain.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
-    from domain.decider import Recorded
+    from domain.history import Recorded
     from tenants.book import Book
 
 

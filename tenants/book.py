@@ -18,23 +18,10 @@ from pydantic import Field, ValidationError
 
 from domain.city import City
 from domain.commands import BY_EVENT, command, initial_state, parse
-from domain.decider import (
-    NEVER,
-    Command,
-    Context,
-    Event,
-    EventCorrected,
-    EventRetracted,
-    History,
-    Meta,
-    Mode,
-    Recorded,
-    advance,
-    corrected,
-    decide,
-    fold,
-)
+from domain.decider import decide
 from domain.errors import DomainError, HoldForbids, NotFound, StewardshipElsewhere, SubjectsDiffer
+from domain.event import Command, Context, Event, Meta, Mode
+from domain.history import NEVER, EventCorrected, EventRetracted, History, Recorded, advance, corrected, fold
 from domain.partnership.state import Partnership
 from domain.programme import Programme, Version
 from domain.rules import Rules

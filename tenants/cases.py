@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from domain.decider import Mode
 from domain.errors import DomainError
+from domain.event import Mode
 from domain.text import MAX_TEXT
 from domain.values import Code, Frozen, Slug
 from tenants.book import Book, Request, problems

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from domain.decider import Mode
 from domain.errors import DomainError
+from domain.event import Mode
 from domain.text import MAX_TEXT
 from domain.values import Agent, Frozen
 from tenants.book import Book, Request, problems

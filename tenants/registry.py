@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
-from domain.decider import Mode
 from domain.errors import DomainError, NotFound
+from domain.event import Mode
 from tenants.book import Book, Request
 from tenants.programmes import InvalidFile, load_city, load_programmes
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf, bounds, can_follow, plus
-from domain.decider import Context, Role
+from domain.event import Context, Role
 from domain.partnership.state import Agreement, Partnership, PartnershipEvent
 from domain.rules import Form, Rules
 from domain.text import PartyId, Text

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.state import (
     Membership,
     Partnership,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from domain import errors
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import Form

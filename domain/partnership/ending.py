@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from domain import errors
 from domain.dates import Edtf
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Partnership, PartnershipEvent
 from domain.text import PartyId, Text

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf, bounds
-from domain.decider import Context, Event, State
+from domain.event import Context, Event, State
 from domain.partnership.consultation import given
 from domain.partnership.state import Evaluation, Partnership, PartnershipEvent
 from domain.rules import EvaluationRules

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import Edtf, bounds
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.consultation import given
 from domain.partnership.state import Grant, Partnership, PartnershipEvent
 from domain.text import PartyId, Text

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain import errors
 from domain.dates import bounds, plus
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.consultation import given
 from domain.partnership.review import forbids_acceptance, not_pending
 from domain.partnership.state import Partnership, PartnershipEvent, Submission

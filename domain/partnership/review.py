@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from domain import errors
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.state import Partnership, PartnershipEvent, Review, Score, Submission
 from domain.rules import ReviewRules
 from domain.text import Disclosed, Note, PartyId, PersonId, Text, Visibility

@@ -10,7 +10,7 @@ from pydantic import Field
 from domain import errors
 from domain.codes import CorporateNumber
 from domain.dates import bounds, plus
-from domain.decider import Context, Event, State
+from domain.event import Context, Event, State
 from domain.text import Disclosed, PartyId, Visibility
 from domain.values import Code, Count, Frozen
 from domain.vocabulary import (

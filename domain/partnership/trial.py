@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain import errors
 from domain.dates import plus
-from domain.decider import Context
+from domain.event import Context
 from domain.partnership.state import Partnership, PartnershipEvent, finished
 from domain.text import PartyId, Text
 from domain.values import Code, Duration, FiscalYear, Ordinal, Slug, Yen

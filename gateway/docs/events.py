@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from domain.city import City
 from domain.commands import BY_EVENT, COMMANDS
-from domain.decider import Command, Event, EventCorrected, Meta, Mode, Role, Valid
+from domain.event import Command, Event, Meta, Mode, Role, Valid
+from domain.history import EventCorrected
 from domain.lifecycle import diagram, transitions
 from domain.participation import Participation
 from domain.partnership.state import Partnership, PartnershipEvent

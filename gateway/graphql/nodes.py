@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 
 from domain.commands import BY_EVENT
 from domain.dates import display
-from domain.decider import Certainty, Mode
+from domain.event import Certainty, Mode
 from domain.rules import Rules
 from domain.vocabulary import CityRole, FormCode, Labelled, Origin, PartyKind, Status
 from gateway import reading

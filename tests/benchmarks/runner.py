@@ -35,7 +35,7 @@ from tenants.event_store import RecordedEvent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.decider import History, Recorded
+    from domain.history import History, Recorded
     from tenants.database import Database
     from tenants.disclosures import CityKeys
 

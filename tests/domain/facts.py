@@ -13,7 +13,9 @@ import pytest
 
 from domain import errors
 from domain.commands import BY_EVENT, BY_NAME, initial_state
-from domain.decider import Call, Context, Event, History, Meta, Mode, Recorded, advance, decide, fold
+from domain.decider import decide
+from domain.event import Call, Context, Event, Meta, Mode
+from domain.history import History, Recorded, advance, fold
 from domain.rules import Rules
 from domain.text import Visibility
 from domain.vocabulary import Status

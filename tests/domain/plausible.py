@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from domain import codes, dates
 from domain.commands import BY_NAME, COMMANDS
-from domain.decider import EventCorrected
+from domain.history import EventCorrected
 from domain.partnership.state import Partnership
 from domain.programme import Programme
 from domain.rules import Rules

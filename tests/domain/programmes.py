@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.decider import Call
+from domain.event import Call
 from domain.rules import (
     AgreementRules,
     Criterion,

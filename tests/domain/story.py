@@ -18,23 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from domain import dates, errors
 from domain.clock import due
 from domain.commands import BY_EVENT, BY_NAME, COMMANDS
-from domain.decider import (
-    Call,
-    Command,
-    Context,
-    Event,
-    EventCorrected,
-    EventRetracted,
-    History,
-    Meta,
-    Mode,
-    Recorded,
-    State,
-    advance,
-    decide,
-    evolve,
-    fold,
-)
+from domain.decider import decide
+from domain.event import Call, Command, Context, Event, Meta, Mode, State
+from domain.history import EventCorrected, EventRetracted, History, Recorded, advance, evolve, fold
 from domain.lifecycle import Transition, transitions
 from domain.partnership.state import Partnership, PartnershipEvent, Review
 from domain.programme import Programme, Version

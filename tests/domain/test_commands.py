@@ -14,8 +14,8 @@ from pydantic import AfterValidator
 
 import domain
 from domain.commands import BY_EVENT, BY_NAME, COMMANDS, command, current, initial_state, parse
-from domain.decider import Command, Event, Role, State
 from domain.errors import NotFound
+from domain.event import Command, Event, Role, State
 from domain.text import Disclosed
 from domain.values import Frozen
 

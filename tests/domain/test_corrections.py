@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from domain import errors
-from domain.decider import History, Mode, fold
+from domain.event import Mode
+from domain.history import History, fold
 from domain.partnership.state import Partnership
 from domain.vocabulary import Status
 from tests.domain.facts import (

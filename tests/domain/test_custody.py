@@ -9,7 +9,7 @@ import pytest
 from domain import errors
 from domain.commands import BY_NAME
 from domain.custody import CustodyEvent
-from domain.decider import Mode
+from domain.event import Mode
 from domain.rules import Rules
 from domain.vocabulary import Status
 from tests.domain.facts import (

@@ -8,7 +8,9 @@ import pytest
 
 from domain import errors
 from domain.commands import BY_NAME, initial_state
-from domain.decider import Call, Context, History, Meta, Mode, decide
+from domain.decider import decide
+from domain.event import Call, Context, Meta, Mode
+from domain.history import History
 from domain.partnership.state import PartnershipEvent
 from domain.programme import Programme
 from domain.rules import AgreementRules, Form, Kind, ModelYearRules, ProposalRules, Rules, TermRules, TrialRules

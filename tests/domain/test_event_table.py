@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from domain.commands import BY_EVENT, COMMANDS
-from domain.decider import Event
+from domain.event import Event
 from domain.lifecycle import transitions
 from domain.partnership.state import PartnershipEvent
 from domain.vocabulary import Status

@@ -15,7 +15,8 @@ import pytest
 import rfc8785
 
 from domain.commands import BY_EVENT, COMMANDS, parse
-from domain.decider import EventCorrected, Meta, Recorded, fold
+from domain.event import Meta
+from domain.history import EventCorrected, Recorded, fold
 from domain.partnership.agreement import AgreementConcluded
 from domain.partnership.state import Partnership
 from domain.vocabulary import FormCode, Status

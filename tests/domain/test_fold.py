@@ -16,7 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain import errors
 from domain.commands import BY_EVENT, BY_NAME, parse
-from domain.decider import Context, Event, EventRetracted, History, Meta, Mode, Recorded, advance, decide, fold
+from domain.decider import decide
+from domain.event import Context, Event, Meta, Mode
+from domain.history import EventRetracted, History, Recorded, advance, fold
 from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import ModelYearRules, ProposalRules, Rules, TermRules, TrialRules
 from domain.text import Visibility

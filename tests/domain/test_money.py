@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain import errors
-from domain.decider import Mode
+from domain.event import Mode
 from domain.rules import FundingRules, Rules
 from domain.vocabulary import Status, Step
 from tests.domain.facts import (

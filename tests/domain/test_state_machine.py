@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from domain import errors
 from domain.city import City
 from domain.commands import COMMANDS
-from domain.decider import Mode
+from domain.event import Mode
 from domain.lifecycle import Transition, transitions
 from domain.participation import Participation
 from domain.programme import Programme

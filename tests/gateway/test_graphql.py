@@ -12,7 +12,7 @@ import pytest
 from graphql import GraphQLError, get_introspection_query, parse
 
 from domain.commands import BY_EVENT
-from domain.decider import EventCorrected
+from domain.history import EventCorrected
 from domain.vocabulary import FormCode, Status
 from gateway import reading
 from gateway.app import create_app

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 import tenants
-from domain.decider import Mode
+from domain.event import Mode
 from projections.worker import Worker
 from tenants.book import Book, Receipt, Request
 from tenants.cases import import_cases

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from domain.commands import BY_NAME
-from domain.decider import History, Mode
 from domain.errors import DomainError
+from domain.event import Mode
+from domain.history import History
 from projections.catalogue import READ_MODELS, SCHEMA
 from projections.read_model import OPEN_POSITION, ReadModel
 from projections.replay import check, recorded

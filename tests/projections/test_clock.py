@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import tenants
-from domain.decider import Mode
+from domain.event import Mode
 from projections.clock import Clock, tokyo_today
 from projections.replay import check
 from projections.worker import Worker

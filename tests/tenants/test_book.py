@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from domain import errors
-from domain.decider import Meta, Mode, Recorded
+from domain.event import Meta, Mode
+from domain.history import Recorded
 from tenants.book import Book, HistoryBroken, InvalidCommand, Plan, Receipt, Request, at_position, history_of
 from tenants.database import Connection, Database, DatabaseUnavailable, Role, connect
 from tenants.disclosures import CityKeys, KeyMissing, public_texts

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import tenants as package
 from domain.dates import span
-from domain.decider import History
 from domain.errors import NotFound
+from domain.history import History
 from domain.vocabulary import Origin, Status
 from tenants.book import Book, Request
 from tenants.cases import BadCase, Imported, import_cases, line_of

@@ -12,7 +12,7 @@ import pytest
 
 from domain import errors
 from domain.clock import Due, due
-from domain.decider import Mode
+from domain.event import Mode
 from domain.programme import Programme
 from domain.vocabulary import Status
 from tenants.book import Book, Request

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_origin
 import pytest
 
 from domain.commands import COMMANDS
-from domain.decider import History
 from domain.errors import StewardshipElsewhere
+from domain.history import History
 from domain.partnership.state import Partnership
 from domain.rules import Rules
 from domain.values import Frozen

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.decider import History
 from domain.errors import DomainError
+from domain.history import History
 from tenants.book import Book, Request
 from tenants.database import Role
 from tenants.disclosures import public_texts

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from domain import errors
-from domain.decider import Mode
+from domain.event import Mode
 from domain.vocabulary import CityRole, FormCode, Origin, Status
 from tenants.book import Book
 from tests.tenants.stories.telling import Said, decision, names, refuse, said, tell
