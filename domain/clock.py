@@ -78,8 +78,8 @@ def _evaluations(state: Partnership, rules: Rules, today: date) -> Iterator[Due]
 def _years(state: Partnership, today: date) -> Iterator[tuple[date, date]]:
     """The fiscal years from the first agreement to the partnership's end, or to today."""
     began = bounds(state.agreements[0].began).latest
-    over = bounds(state.ended).latest if state.ended else today
-    for year in range(fiscal_year(began), fiscal_year(over or today) + 1) if began is not None else ():
+    over = min((bounds(state.ended).latest if state.ended else None) or today, today)
+    for year in range(fiscal_year(began), fiscal_year(over) + 1) if began is not None else ():
         yield fiscal_year_days(year)
 
 

@@ -15,6 +15,10 @@ class DomainError(Exception):
         self.details = details
         super().__init__(self.message("en"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels between processes with its details."""
+        return _again, (type(self), self.details)
+
     @property
     def code(self) -> str:
         """The stable name under which the refusal is listed, logged and translated."""
@@ -24,6 +28,10 @@ class DomainError(Exception):
         """The reason in one sentence, filled with the details; unknown languages read English."""
         template = self.ja if language == "ja" else (getdoc(type(self)) or "")
         return template.format_map(_Blank(self.details))
+
+
+def _again(refusal: type[DomainError], details: dict[str, Any]) -> DomainError:
+    return refusal(**details)
 
 
 class _Blank(dict[str, Any]):

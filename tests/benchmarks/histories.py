@@ -101,6 +101,7 @@ class _Life:
         self._chance, self.stream, self._number = chance, stream, number
         self._day = date(2014, 4, 1) + timedelta(days=chance.randrange(700))
         self._count = 0
+        self._term_ends = self._day
         self._parties = [f"group-{chance.randrange(300)}", f"department-{chance.randrange(40)}", f"desk-{number}"]
 
     def steps(self) -> list[tuple[date, Request]]:
@@ -116,7 +117,7 @@ class _Life:
                 if accepted:
                     break
         else:
-            yield self._give("accept-proposal", {"origin": "CITY_INVITED", "decided_by": self._parties[1]}, "A/mayor")
+            yield self._give("accept-proposal", {"origin": "CITY_INVITED", **self._decided()}, "A/mayor")
         if accepted:
             yield from self._practice()
 
@@ -148,17 +149,20 @@ class _Life:
         yield self._give("submit-proposal", proposal, "P/1")
         yield self._give("open-review", {"submission": submission, "panel": 5})
         if accepted := self._chance.random() < 0.7:
-            yield self._give("accept-proposal", {"submission": submission, "decided_by": self._parties[1]}, "A/mayor")
+            yield self._give("accept-proposal", {"submission": submission, **self._decided()}, "A/mayor")
         else:
             reasons = {"codes": [self._chance.choice(_REASONS)], "public_explanation": self._text(8)}
-            yield self._give("reject-proposal", {"submission": submission, **reasons}, "A/mayor")
+            yield self._give("reject-proposal", {"submission": submission, **reasons, **self._decided()}, "A/mayor")
         return accepted
 
     def _practice(self) -> Iterator[Request]:
         group, department, _ = self._parties
         form = self._chance.choice(_FORMS)
         concluded = {"parties": [group, department], "instrument": "WRITTEN_AGREEMENT", "forms": [{"codes": [form]}]}
-        yield self._give("conclude-agreement", concluded | {"term": "P3Y", "about": self._text(3)}, "A/mayor")
+        yield self._give(
+            "conclude-agreement", concluded | {"term": "P3Y", "about": self._text(3)}, "A/mayor", document_ref="1"
+        )
+        self._term_ends = self._day.replace(year=self._day.year + 3, day=min(self._day.day, 28))
         roles = [{"party": party, "duties": [self._text(3), self._text(3)]} for party in (group, department)]
         yield self._give("assign-roles", {"roles": roles}, "D/1")
         yield self._give("start-activity", {"activity": self._text(3)}, "D/1")
@@ -185,9 +189,13 @@ class _Life:
             case 2:
                 yield self._give("become-independent", {}, "P/1")
             case 3:
-                yield self._give("renew-agreement", {"no": 1, "term": "P3Y"}, "A/mayor")
+                self._day = min(self._day, self._term_ends - timedelta(days=70))
+                yield self._give("renew-agreement", {"no": 1, "term": "P3Y"}, "A/mayor", document_ref="2")
             case _:
                 pass  # Still going on.
+
+    def _decided(self) -> dict[str, str]:
+        return {"decided_by": self._parties[1], "authority": "MAYOR"}
 
     def _meeting(self) -> Request:
         return self._give("hold-meeting", {"attendees": self._parties[:2], "summary": self._text(10)}, "C/1")

@@ -277,6 +277,9 @@ class Story(RuleBasedStateMachine):
             new = Recorded(row.event_name, event, meta, UUID(int=0), version_, version_, NOW)
             self.history = advance(before, new)
             assert fold(self.kind(), self.history.recorded) == self.history
+            if isinstance(event, EventCorrected):
+                now = next(entry for entry in self.history.entries if entry.version == event.target)
+                assert (now.corrected_by, now.event.valid) == (new.position, judged.valid)
             if isinstance(event, EventCorrected | EventRetracted) or event.placed_after is not None:
                 self.look_at_everything()
             else:
@@ -288,7 +291,11 @@ class Story(RuleBasedStateMachine):
             self.look_at_everything()
 
     def look_at_everything(self) -> None:
-        """Every event that counts, in its order and from the empty state on."""
+        """Every event that counts, in its order and from the empty state on; it counts once unless it was retracted."""
+        recorded, entries = self.history.recorded, self.history.entries
+        gone = {entry.event.target for entry in recorded if isinstance(entry.event, EventRetracted)}
+        assert sorted(entry.version for entry in entries) == [e.version for e in recorded if e.version not in gone]
+        assert entries[0].version == 1, "the registration comes first"
         self.begun, state = date.min, self.kind()
         for entry in self.history.entries:
             self.look(entry, state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -58,3 +59,10 @@ def test_a_refusal_says_the_same_details_in_both_languages(refusal: type[errors.
     assert "ja" in vars(refusal)
     assert not japanese.isascii()
     assert japanese.count("?") <= english.count("?"), "no detail is told in Japanese only"
+
+
+def test_a_refusal_travels_between_processes_with_its_details() -> None:
+    refusal = errors.LimitExceeded(what="yen", given=2, limit=1)
+    again = pickle.loads(pickle.dumps(refusal))  # noqa: S301 (our own bytes)
+    assert type(again) is errors.LimitExceeded
+    assert again.message("ja") == refusal.message("ja")

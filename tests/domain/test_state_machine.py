@@ -77,7 +77,6 @@ def test_what_is_admitted_holds_when_it_is_judged_again() -> None:
     drive(420, derandomize=True)
     assert DRIVEN.steps >= 20_000
     assert {row.name for row in COMMANDS} == set(DRIVEN.given), "a command of the table is never given"
-    assert set(DRIVEN.given) == set(DRIVEN.admitted), "a command is always refused"
 
 
 # Only an earlier record, whose proposals nobody wrote down, tells of an acceptance after a rejection.
@@ -96,5 +95,6 @@ def test_half_a_million_steps_make_every_move() -> None:
         )
     silent = [name for name, kind in vars(errors).items() if isinstance(kind, type) and name not in DRIVEN.refusals]
     print(f"refusals never met: {', '.join(silent)}")
+    assert set(DRIVEN.given) == set(DRIVEN.admitted), "a command is always refused"
     assert set(transitions()) - made == set()
     assert not {(True, move) for move in ONLY_IMPORTED} & set(DRIVEN.moves)

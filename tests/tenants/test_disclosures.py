@@ -41,7 +41,8 @@ PERSON = "山田花子"
 
 
 def request(command: str, **data: Any) -> Request:
-    return Request(command=command, data=data, valid={"edtf": "XXXX"}, actor="S", recorded_by="S/officer")
+    actor = "T" if command == "define-programme" else "S"
+    return Request(command=command, data=data, valid={"edtf": "XXXX"}, actor=actor, recorded_by="S/officer")
 
 
 @pytest.fixture
