@@ -296,6 +296,9 @@ class ReconsiderationResolved(PartnershipEvent):
         if known is None:
             yield errors.NothingToReconsider()
         elif self.outcome == "ACCEPTED":
+            if state.pending is not None:
+                # Once this one is accepted, nobody could decide on the other any more.
+                yield errors.SubmissionPending(pending=state.pending.number)
             # What forbids an acceptance forbids it the second time too.
             yield from self.out_of_step(Step.ACCEPTANCE, state, context)
             if known.review is not None:

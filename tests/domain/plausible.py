@@ -242,6 +242,11 @@ def _rejection(name: str, state: Partnership, rules: Rules, luck: Luck) -> dict[
     return {"codes": [common.value], "local_codes": [local.code] if local else [], "public_explanation": "text"}
 
 
+def _reconsideration(name: str, state: Partnership, rules: Rules, luck: Luck) -> dict[str, Any]:
+    open_ = [known.number for known in state.submissions if known.reconsidering]
+    return {"submission": luck.one_of(open_)} if open_ and name == "resolve-reconsideration" else {}
+
+
 def _model_year(name: str, state: Partnership, rules: Rules, luck: Luck) -> dict[str, Any]:
     undone = [(known, n) for known, n, done in state.model_years if not done]
     if undone and name == "complete-model-year":
@@ -312,6 +317,7 @@ FITS: dict[str, Callable[[str, Partnership, Rules, Luck], dict[str, Any]]] = {
     "register-partnership": _registration,
     "submit-proposal": _submission,
     "reject-proposal": _rejection,
+    "resolve-reconsideration": _reconsideration,
 } | {
     name: fits
     for fits, names in (

@@ -7,20 +7,46 @@ command table. Most of it fits the state at hand, some does not; the machines co
 from __future__ import annotations
 
 from time import monotonic
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from domain import errors
 from domain.city import City
-from domain.commands import COMMANDS
+from domain.commands import BY_NAME, COMMANDS
 from domain.event import Mode
 from domain.lifecycle import Transition, transitions
 from domain.participation import Participation
 from domain.programme import Programme
+from domain.rules import ModelYearRules, Rules, TrialRules
 from domain.vocabulary import Status
+from tests.domain.plausible import Luck
 from tests.domain.story import DRIVEN, Story
+
+
+class LateStory(Story):
+    """What was tried and came to nothing, or rests, where other stories seldom get."""
+
+    ways: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("start-trial", "accept-proposal", "revoke-acceptance"),
+        ("start-trial", "accept-proposal", "decline-acceptance"),
+        ("start-trial", "accept-proposal", "start-needs-survey", "submit-proposal", "reject-proposal"),
+        ("start-trial", "accept-proposal", "start-needs-survey", "submit-proposal", "withdraw-proposal"),
+        ("start-trial", "submit-proposal", "reject-proposal", "request-reconsideration"),
+        ("start-model-year", "submit-proposal", "reject-proposal", "request-reconsideration"),
+        ("conclude-agreement", "suspend-partnership"),
+    )
+
+    @initialize(way=st.sampled_from(ways))
+    def begin(self, way: tuple[str, ...]) -> None:
+        """The way there, under a programme that has every step and requires none."""
+        super().begin(rules=[Rules(trial=TrialRules(), model_years=ModelYearRules())], calls=(), seed=0)
+        for name in way:
+            data = self.filled(BY_NAME[name], Luck(0), sure=True)
+            self.give(BY_NAME[name], data, self.today.isoformat(), Mode.LIVE, Luck(0), sure=True)
 
 
 class PastStory(Story):
@@ -53,7 +79,15 @@ class ParticipationStory(Story):
     kind, firsts, modes = Participation, ("confirm-participation",), (Mode.LIVE, Mode.RETROACTIVE)
 
 
-STORIES = {Story: 50, PastStory: 30, ImportedStory: 10, ProgrammeStory: 4, CityStory: 3, ParticipationStory: 3}
+STORIES = {
+    Story: 46,
+    LateStory: 4,
+    PastStory: 30,
+    ImportedStory: 10,
+    ProgrammeStory: 4,
+    CityStory: 3,
+    ParticipationStory: 3,
+}
 
 
 def drive(examples: int, *, derandomize: bool) -> None:
@@ -74,7 +108,7 @@ def drive(examples: int, *, derandomize: bool) -> None:
 
 
 def test_what_is_admitted_holds_when_it_is_judged_again() -> None:
-    drive(420, derandomize=True)
+    drive(430, derandomize=True)
     assert DRIVEN.steps >= 20_000
     assert {row.name for row in COMMANDS} == set(DRIVEN.given), "a command of the table is never given"
 
