@@ -281,7 +281,8 @@ def anomalies(
             for line in (each.why, each.why_ja, each.inferred_from):
                 typer.echo(f"\t{line}" if line else "", nl=bool(line))
             typer.echo(f"\tposition {each.position} of the log, source {each.source or 'not named'}")
-        say(f"{city}: {len(found)} anomalies, accepted because they happened" if found else f"{city}: no anomalies")
+        counted = {0: "no anomalies", 1: "1 anomaly, accepted because it happened"}
+        say(f"{city}: {counted.get(len(found), f'{len(found)} anomalies, accepted because they happened')}")
 
 
 @app.command()
