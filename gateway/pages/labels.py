@@ -47,7 +47,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "highest": ("最高点", "Highest score"),
     "hold": ("廃棄停止の番号", "Legal hold"),
     "host": ("開催市", "Host"),
-    "hundredths": ("平均点(百分の一点)", "Average, in hundredths"),
+    "hundredths": ("平均点", "Average"),
     "income_yen": ("収入", "Income"),
     "item": ("項目", "Item"),
     "labels": ("用語", "What codes are called"),

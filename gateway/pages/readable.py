@@ -40,6 +40,7 @@ _ELSEWHERE = {
     "ProgrammeRevised.rules",
     "Rules.labels",
     "EventCorrected.event_schema",
+    "PanelMember.name",
     "Form.codes",
     "Form.local",
     "FacilityEstablished.facility",
