@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from domain.clock import due
+from domain.clock import Due, due
 from domain.errors import DomainError
 from domain.event import Mode
 from projections.catalogue import SCHEMA
@@ -89,26 +89,30 @@ class Clock:
             if programme is None or version is None:
                 return step
             found = due(history, version.rules, programme.calls, today)
-            if not found:
-                return step
-            first = found[0]
-            request = Request(
-                command=first.command,
-                data=first.data,
-                valid={"edtf": first.valid},
-                mode=Mode.LIVE,
-                actor=CLOCK,
-                recorded_by=CLOCK,
-            )
-            try:
-                plan.add(stream, request)
-                plan.commit(f"clock:{stream}:{history.version + 1}")
-            except VersionConflict:
-                return step  # Somebody recorded something about it just now; tomorrow is early enough.
-            except DomainError as refused:
-                log.warning("clock: %s of %s is refused: %s", first.command, stream, refused)
+            # What the rules refuse must not keep the rest of what is due waiting.
+            if not any(self._record(book, stream, history.version, each) for each in found):
                 return step
         return _MOST
+
+    @staticmethod
+    def _record(book: Book, stream: UUID, version: int, due_now: Due) -> bool:
+        """Record one thing that is due; whether that was possible."""
+        request = Request(
+            command=due_now.command,
+            data=due_now.data,
+            valid={"edtf": due_now.valid},
+            mode=Mode.LIVE,
+            actor=CLOCK,
+            recorded_by=CLOCK,
+        )
+        try:
+            book.execute(stream, request, f"clock:{stream}:{version + 1}:{due_now.command}")
+        except VersionConflict:
+            return False  # Somebody recorded something about it just now; tomorrow is early enough.
+        except DomainError as refused:
+            log.warning("clock: %s of %s is refused: %s", due_now.command, stream, refused)
+            return False
+        return True
 
 
 def _is_compiled(city: bool, history: History) -> bool:  # noqa: FBT001

@@ -306,7 +306,7 @@ class Story(RuleBasedStateMachine):
         """One event at its place: what it breaks there, and what it makes of the state."""
         after = evolve(before, entry)
         if isinstance(entry.event, PartnershipEvent):
-            self.moved(entry, before, after)
+            self.moved(entry.event, before, after)
         if Mode.IMPORT in self.modes:
             return
         assert entry.event.breaks == ()
@@ -328,12 +328,12 @@ class Story(RuleBasedStateMachine):
         if isinstance(before, Partnership):
             in_force(entry.event, before, after, rules)
 
-    def moved(self, entry: Recorded, before: Partnership, after: Partnership) -> None:
+    def moved(self, event: PartnershipEvent, before: Partnership, after: Partnership) -> None:
         """What an event moves is declared, unless an earlier record puts it where it could not be."""
         if before.status is after.status or after.status is None:
             assert before.status is after.status
-        elif before.status is None or before.status in entry.event.needs:
-            move = Transition(entry.name, before.status, after.status)
+        elif before.status is None or before.status in event.needs:
+            move = Transition(type(event).__name__, before.status, after.status)
             assert move in transitions()
             DRIVEN.moves[Mode.IMPORT not in self.modes, move] += 1
 
@@ -350,7 +350,7 @@ def named_in_full(refusal: errors.DomainError, *, expected: bool) -> None:
     assert expected, refusal
     known = getattr(errors, refusal.code)
     assert known is type(refusal)
-    for language, template in (("ja", known.ja), ("en", known.__doc__)):
+    for language, template in (("ja", known.ja), ("en", known.__doc__ or "")):
         blanks = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
         assert blanks <= refusal.details.keys(), f"{refusal.code}: {blanks - refusal.details.keys()} is missing"
         assert refusal.message(language)

@@ -64,9 +64,8 @@ def test_a_fact_that_moves_nothing_is_no_move() -> None:
 def test_the_diagram_shows_exactly_the_moves_with_their_labels(language: Language) -> None:
     lines = [line.strip() for line in diagram(language).splitlines()]
     assert lines[0] == "stateDiagram-v2"
-    shown = dict(
-        re.fullmatch(r'state "(.+)" as (\w+)', line).group(2, 1) for line in lines if line.startswith("state ")
-    )
+    boxes = [box for line in lines if (box := re.fullmatch(r'state "(.+)" as (\w+)', line))]
+    shown = {box[2]: box[1] for box in boxes}
     statuses = {status.label(language): status for status in Status}
     assert {name: label for name, label in shown.items() if name in set(Status)} == {
         status.value: status.label(language) for status in Status
