@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from domain.commands import COMMANDS
 from domain.errors import DomainError, NotFound
 from gateway.demo import folder_of, prepare
+from gateway.docs import write as write_docs
 from gateway.doctor import examine
 from gateway.replay import printed
 from gateway.runtime import NotReady, Service, service
@@ -292,9 +293,7 @@ def docs(
     example: Annotated[Path | None, typer.Option(help="The folder of the worked example.")] = None,
 ) -> None:
     """Write the reference of events, programme format, refusals and life-cycle from the code. Needs no database."""
-    from gateway.docs import write  # noqa: PLC0415
-
-    write(folder, example or folder / "worked-example")
+    write_docs(folder, example or folder / "worked-example")
     say(f"{folder}: written")
 
 

@@ -22,7 +22,7 @@ from domain.event import Mode
 from domain.text import MAX_TEXT
 from domain.values import Code, Frozen, Slug
 from tenants.book import Book, Request, problems
-from tenants.programmes import InvalidFile
+from tenants.programmes import Dated, InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,15 +40,10 @@ class BadCase(Exception):
     """A case in an import file cannot be entered; nothing of the file was."""
 
 
-class Fact(Frozen):
+class Fact(Dated):
     """A command as an import file states it."""
 
     command: str
-    valid: str
-    certainty: str = "STATED"
-    label: str | None = Field(default=None, max_length=MAX_TEXT)
-    source: str | None = None
-    inferred_from: str | None = None
     actor: str | None = None
     approved_by: str | None = None
     signatories: tuple[str, ...] = ()
@@ -214,13 +209,10 @@ def _facts(book: Book, file: CaseFile) -> Iterator[tuple[tuple[str | int, ...], 
 
 
 def _request(fact: Fact) -> Request:
-    valid = {"edtf": fact.valid} | fact.model_dump(
-        include={"certainty", "label", "source", "inferred_from"}, exclude_none=True
-    )
     return Request(
         command=fact.command,
         data=fact.data,
-        valid=valid,
+        valid=fact.valid_time(),
         mode=Mode.IMPORT,
         actor=fact.actor or IMPORTER,
         recorded_by=IMPORTER,

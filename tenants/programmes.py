@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from domain.codes import MunicipalCode
 from domain.dates import Edtf
 from domain.rules import Rules
-from domain.text import Visibility
+from domain.text import MAX_TEXT, Visibility
 from domain.values import Frozen, Slug
 from tenants.book import problems
 from tenants.disclosures import masked
@@ -41,7 +41,7 @@ class Dated(Frozen):
 
     valid: str
     certainty: str = "STATED"
-    label: str | None = None
+    label: str | None = Field(default=None, max_length=MAX_TEXT)
     source: str | None = None
     inferred_from: str | None = None
 

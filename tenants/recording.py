@@ -7,15 +7,15 @@ own) and otherwise is a fact as in a case file, with `mode`, `recorded_by` and, 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
 from domain.errors import DomainError
 from domain.event import Mode
-from domain.text import MAX_TEXT
-from domain.values import Agent, Frozen
+from domain.values import Agent
 from tenants.book import Book, Request, problems
+from tenants.cases import Fact
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,26 +23,15 @@ if TYPE_CHECKING:
     from tenants.book import Receipt
 
 
-class Entry(Frozen):
+class Entry(Fact):
     """One command with its stream and who gives it."""
 
     partnership: str | None = None
     programme: str | None = None
     participation: str | None = Field(default=None, pattern=r"^[a-z0-9-]+/[A-Z0-9_]+$")
-    command: str
-    data: dict[str, Any] = Field(default_factory=dict)
-    valid: str
-    certainty: str = "STATED"
-    label: str | None = Field(default=None, max_length=MAX_TEXT)
-    source: str | None = None
-    inferred_from: str | None = None
     mode: Mode = Mode.LIVE
     actor: str
     recorded_by: Agent
-    approved_by: str | None = None
-    signatories: tuple[str, ...] = ()
-    document_ref: str | None = None
-    placed_after: int | None = None
     key: str | None = Field(default=None, min_length=1, max_length=200)
 
 
@@ -94,19 +83,8 @@ def _stream(book: Book, entry: Entry) -> UUID:
 
 
 def _request(entry: Entry) -> Request:
-    valid = {"edtf": entry.valid} | entry.model_dump(
-        include={"certainty", "label", "source", "inferred_from"}, exclude_none=True
-    )
     given = entry.model_dump(
-        include={
-            "command",
-            "data",
-            "actor",
-            "recorded_by",
-            "approved_by",
-            "signatories",
-            "document_ref",
-            "placed_after",
-        }
+        include={"command", "data", "mode", "actor", "recorded_by", "approved_by", "signatories"}
+        | {"document_ref", "placed_after"}
     )
-    return Request(valid=valid, mode=entry.mode, **given)
+    return Request(valid=entry.valid_time(), **given)
