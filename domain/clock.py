@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.dates import bounds, fiscal_year, fiscal_year_days, plus
-from domain.partnership.agreement import last_day_with_grace
+from domain.partnership.agreement import last_day_with_grace, renews_itself
 from domain.partnership.state import Partnership
 from domain.rules import Rules
 from domain.vocabulary import IN_FORCE, DeadlineKind, Status, Step
@@ -50,13 +50,12 @@ def _terms(state: Partnership, rules: Rules, today: date) -> Iterator[Due]:
         return
     ended = agreement.last_days[1]
     follows = (ended + _DAY).isoformat()
-    most = rules.term.max_renewals
-    if agreement.auto_renewal and (most is None or agreement.renewals < most):
+    if renews_itself(agreement, rules):
         if today > ended:
             yield Due("renew-agreement", {"no": agreement.renewals + 1}, follows)
         return
     last_day = last_day_with_grace(agreement, rules)
-    if not agreement.auto_renewal and last_day is not None and today > last_day:
+    if last_day is not None and today > last_day:
         yield Due("lapse-agreement", {}, follows)
 
 

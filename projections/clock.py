@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import psycopg
+
 from domain.clock import Due, due
 from domain.errors import DomainError
 from domain.event import Mode
 from projections.catalogue import SCHEMA
 from projections.read_model import OPEN_POSITION
 from tenants.book import Book, Request
-from tenants.database import Role
+from tenants.database import DatabaseUnavailable, Role
 from tenants.event_store import VersionConflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from domain.city import City
     from domain.history import History
     from tenants.database import Database
     from tenants.disclosures import CityKeys
@@ -54,7 +57,16 @@ class Clock:
                 f"SELECT tenant_id FROM {SCHEMA}.tracking WHERE clock_day IS NULL OR clock_day < %s ORDER BY 1",
                 (today,),
             ).fetchall()
-        return sum(self._city(row[0], today) for row in waiting)
+        return sum(self._guarded(row[0], today) for row in waiting)
+
+    def _guarded(self, tenant: UUID, today: date) -> int:
+        try:
+            return self._city(tenant, today)
+        except (DatabaseUnavailable, psycopg.OperationalError):
+            raise
+        except Exception:  # Whatever is wrong with a city must keep its clock only; the next strike tries again.
+            log.exception("clock: city %s is put off", tenant)
+            return 0
 
     def _city(self, tenant: UUID, today: date) -> int:
         with self.database.tenant(Role.PROJECTOR, tenant) as connection:
@@ -82,7 +94,7 @@ class Clock:
         for step in range(_MOST):
             plan = book.plan()
             history = plan.history(stream)
-            if history is None or _is_compiled(plan.city.compiled, history):
+            if history is None or _is_compiled(plan.city, history):
                 return step
             programme = plan.programme(history)
             version = programme.in_force(today.isoformat()) if programme else None
@@ -115,5 +127,5 @@ class Clock:
         return True
 
 
-def _is_compiled(city: bool, history: History) -> bool:  # noqa: FBT001
-    return city and any(entry.meta.mode is Mode.IMPORT for entry in history.recorded)
+def _is_compiled(city: City, history: History) -> bool:
+    return city.compiled and any(entry.meta.mode is Mode.IMPORT for entry in history.recorded)

@@ -231,6 +231,12 @@ def last_day_with_grace(agreement: Agreement, rules: Rules) -> date | None:
     return plus(last, rules.term.grace) if rules.term.grace else last
 
 
+def renews_itself(agreement: Agreement, rules: Rules) -> bool:
+    """Whether another term follows without anybody's doing; not once the programme's last renewal is behind."""
+    most = rules.term.max_renewals
+    return bool(agreement.auto_renewal) and (most is None or agreement.renewals < most)
+
+
 class AgreementLapsed(PartnershipEvent):
     """The term and its grace are over, neither renewed nor auto-renewing; recorded by the clock (失効).
 
@@ -247,7 +253,7 @@ class AgreementLapsed(PartnershipEvent):
             yield errors.NothingAgreed()
         elif not agreement.terms:
             yield errors.NotDue(why="it has no term")
-        elif agreement.auto_renewal:
+        elif renews_itself(agreement, context.rules):
             yield errors.NotDue(why="it renews itself")
         elif agreement.last_days is not None:
             latest = bounds(self.valid.edtf).latest

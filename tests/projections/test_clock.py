@@ -168,3 +168,32 @@ def test_only_the_clock_lapses(town: Callable[[], Town]) -> None:
 
 def test_the_day_is_that_of_tokyo() -> None:
     assert abs((datetime.now(UTC).astimezone(ZoneInfo("Asia/Tokyo")).date() - tokyo_today()).days) <= 1
+
+
+def test_what_renews_itself_lapses_after_the_last_renewal_that_the_programme_allows(town: Callable[[], Town]) -> None:
+    city = town()
+    revise(city, {"term": {"max_renewals": 1}})
+    city.register("P1")
+    give(city, "P1", "conclude-agreement", "2020-04-01", parties=["npo", "city"], term="P1Y", auto_renewal=True)
+    assert strike(city, "2024-05-01") == 2
+    assert [(name, valid) for name, valid, _ in recorded(city, "P1")] == [
+        ("AgreementRenewed", "2021-04-01"),
+        ("AgreementLapsed", "2022-04-01"),
+    ]
+
+
+def test_a_city_whose_clock_fails_keeps_no_other_city_waiting(
+    town: Callable[[], Town], database: Database, keys: CityKeys
+) -> None:
+    cities = sorted((town(), town()), key=lambda city: city.id)
+    for city in cities:
+        city.register("P1")
+        give(city, "P1", "conclude-agreement", "2020-04-01", parties=["npo", "city"], term="P1Y")
+    Worker(database, keys).catch_up()
+    lost = keys.folder / f"{cities[0].id}.key"
+    kept = lost.read_bytes()
+    lost.unlink()
+    assert Clock(database, CityKeys(keys.folder), lambda: date(2022, 1, 1)).strike() == 1
+    assert len(recorded(cities[1], "P1")) == 1
+    lost.write_bytes(kept)
+    assert Clock(database, CityKeys(keys.folder), lambda: date(2022, 1, 1)).strike() == 1
