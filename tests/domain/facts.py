@@ -179,6 +179,12 @@ def placed(fact_: Fact, after: int) -> Fact:
 # --- What a refusal is --------------------------------------------------------------------------------------
 
 
+def each(table: list[tuple[Any, ...]], outcome: str) -> pytest.MarkDecorator:
+    """One test for each row of a table: a sentence, the world, the past, the command, and what comes of it."""
+    names = ("world", "past", "command", outcome)
+    return pytest.mark.parametrize(names, [row[1:] for row in table], ids=[row[0] for row in table])
+
+
 def is_refused(
     past: list[Fact], command: Fact, refusal: type[errors.DomainError], world: World | Rules, *, imported: str
 ) -> None:

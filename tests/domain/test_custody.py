@@ -20,6 +20,7 @@ from tests.domain.facts import (
     Fact,
     World,
     draft,
+    each,
     fact,
     given,
     is_refused,
@@ -86,18 +87,14 @@ ADMITTED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "refusal"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
-)
+@each(REFUSED, "refusal")
 def test_what_breaks_a_rule_of_custody_is_refused(
     world: World | Rules, past: list[Fact], command: Fact, refusal: type[errors.RuleViolated]
 ) -> None:
     is_refused(past, command, refusal, world, imported="ANOMALY")
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "status"), [row[1:] for row in ADMITTED], ids=[row[0] for row in ADMITTED]
-)
+@each(ADMITTED, "status")
 def test_what_the_rules_of_custody_allow(
     world: World | Rules, past: list[Fact], command: Fact, status: Status | None
 ) -> None:

@@ -38,6 +38,7 @@ from tests.domain.facts import (
     answering,
     asked_again,
     decided_again,
+    each,
     fact,
     given,
     is_refused,
@@ -323,29 +324,21 @@ ADMITTED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "refusal"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
-)
+@each(REFUSED, "refusal")
 def test_what_breaks_a_rule_is_refused_live_and_kept_as_an_anomaly_when_imported(
     world: World | Rules, past: list[Fact], command: Fact, refusal: type[errors.RuleViolated]
 ) -> None:
     is_refused(past, command, refusal, world, imported="ANOMALY")
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "refusal"),
-    [row[1:] for row in UNKNOWN_WHEN_IMPORTED],
-    ids=[row[0] for row in UNKNOWN_WHEN_IMPORTED],
-)
+@each(UNKNOWN_WHEN_IMPORTED, "refusal")
 def test_what_is_left_out_is_refused_live_and_unknown_when_imported(
     world: World | Rules, past: list[Fact], command: Fact, refusal: type[errors.RuleViolated]
 ) -> None:
     is_refused(past, command, refusal, world, imported="UNKNOWN")
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "status"), [row[1:] for row in ADMITTED], ids=[row[0] for row in ADMITTED]
-)
+@each(ADMITTED, "status")
 def test_what_the_rules_allow_moves_the_partnership(
     world: World | Rules, past: list[Fact], command: Fact, status: Status
 ) -> None:

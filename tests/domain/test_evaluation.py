@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from domain import errors
 from domain.rules import EvaluationRules, Rules
 from domain.vocabulary import Status, Step
@@ -17,6 +15,7 @@ from tests.domain.facts import (
     Fact,
     World,
     draft,
+    each,
     fact,
     is_refused,
     moves,
@@ -89,29 +88,21 @@ ADMITTED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "refusal"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
-)
+@each(REFUSED, "refusal")
 def test_what_breaks_a_rule_of_the_evaluation_is_refused(
     world: World | Rules, past: list[Fact], command: Fact, refusal: type[errors.RuleViolated]
 ) -> None:
     is_refused(past, command, refusal, world, imported="ANOMALY")
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "refusal"),
-    [row[1:] for row in UNKNOWN_WHEN_IMPORTED],
-    ids=[row[0] for row in UNKNOWN_WHEN_IMPORTED],
-)
+@each(UNKNOWN_WHEN_IMPORTED, "refusal")
 def test_papers_that_a_source_does_not_show_are_unknown(
     world: World | Rules, past: list[Fact], command: Fact, refusal: type[errors.RuleViolated]
 ) -> None:
     is_refused(past, command, refusal, world, imported="UNKNOWN")
 
 
-@pytest.mark.parametrize(
-    ("world", "past", "command", "status"), [row[1:] for row in ADMITTED], ids=[row[0] for row in ADMITTED]
-)
+@each(ADMITTED, "status")
 def test_what_the_rules_of_the_evaluation_allow(
     world: World | Rules, past: list[Fact], command: Fact, status: Status
 ) -> None:
