@@ -28,7 +28,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Recorded:
     """An event in its place: `version` within the stream and `position` within the city's log, both from 1.
 
-    Where a correction counts, `corrected_by` is its position and `judged_by` who entered it under which programme.
+    `leaf` is the hash of its entry in the log (RFC 6962 §2.1), empty while it is not recorded. Where a correction
+    counts, `corrected_by` is its position and `judged_by` who entered it under which programme.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Recorded:
     recorded_at: datetime
     corrected_by: int | None = None
     judged_by: Meta | None = None
+    leaf: bytes = b""
 
     @property
     def originator_id(self) -> UUID:

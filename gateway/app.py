@@ -1,4 +1,4 @@
-"""The HTTP application: pages, GraphQL and health. It only reads."""
+"""The HTTP application: pages, GraphQL, the logs and health. It only reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from gateway.graphql.route import graphql
 from gateway.headers import SecurityHeaders
 from gateway.health import MAX_LAG, health
+from gateway.log import Log, Promise
 from gateway.pages.page import STATIC
 from gateway.pages.portal import Portal
 from gateway.problems import explain_errors
@@ -17,14 +18,23 @@ from gateway.problems import explain_errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenants.city_keys import KeyService
     from tenants.database import Database
 
 
-def create_app(database: Database, *, pending_migrations: Callable[[], list[str]], max_lag: int = MAX_LAG) -> FastAPI:
+def create_app(
+    database: Database,
+    *,
+    pending_migrations: Callable[[], list[str]],
+    max_lag: int = MAX_LAG,
+    keys: KeyService | None = None,
+    promise: Promise | None = None,
+) -> FastAPI:
     """The application over an open database.
 
     `pending_migrations` names what `kyodo migrate` would still do; `max_lag` is how many events a city's read models
-    may be behind its log before the service stops calling itself ready.
+    may be behind its log before the service stops calling itself ready; without `keys` the texts of a log's entries are
+    not given out as disclosures; `promise` is what is said in public of how logs are published.
     """
     app = FastAPI(
         title="Kyōdō Ledger",
@@ -37,6 +47,7 @@ def create_app(database: Database, *, pending_migrations: Callable[[], list[str]
     explain_errors(app)
     app.include_router(health(database, pending_migrations, max_lag))
     app.include_router(graphql(database))
+    app.include_router(Log(database, keys, promise or Promise()).router())
     app.include_router(Portal(database).router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

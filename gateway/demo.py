@@ -57,4 +57,6 @@ def prepare(service: Service, say: Say) -> int:
     added = enter_cities(service, say)
     projected = Worker(service.database, service.keys).catch_up()
     say(f"{added} events added, {projected} projected into the read models")
+    service.make_log_keys()
+    say(f"{service.publisher().publish()} checkpoints signed")
     return added

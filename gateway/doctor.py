@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.runtime import Service
 from projections.rebuild import is_current
 from projections.worker import lags
+from tenants.city_keys import KeyUnusable
 from tenants.database import DatabaseUnavailable, TooMuchPrivilege, describe
-from tenants.disclosures import KeyMissing
+from tenants.key_files import KeyExposed
+from tenants.ledger.keys import LogKeyMissing
+from tenants.ledger.note import NoteWrong
+from tenants.ledger.publish import standing
+from tenants.ledger.store import ROOT_NAME
 from tenants.migrate import pending
 from tenants.registry import tenants
 
@@ -44,6 +48,7 @@ def examine(service: Service) -> Iterator[Finding]:
     yield Finding(good=True, text="the service's logins are bound by row security and cannot change events")
     yield from _durability(service)
     yield from _cities(service)
+    yield from _logs(service)
 
 
 def _durability(service: Service) -> Iterator[Finding]:
@@ -69,10 +74,29 @@ def _cities(service: Service) -> Iterator[Finding]:
         else:
             yield Finding(good=True, text=f"{city.slug}: {lag.size} events, all projected")
         try:
-            service.keys.of(city.tenant_id)
-        except KeyMissing as missing:
-            yield Finding(good=False, text=f"{city.slug}: {missing}")
+            service.keys.check(city.tenant_id)
+        except KeyUnusable as unusable:
+            yield Finding(good=False, text=f"{city.slug}: {unusable}")
+
+
+def _logs(service: Service) -> Iterator[Finding]:
+    """Whether every log can be signed here, and follows from what was signed here before."""
+    if not service.policy().witnesses:
+        yield Finding(good=True, text="no outside witness is set (KYODO_WITNESS_POLICY); pages and verifier say so")
+    slugs = {city.tenant_id: city.slug for city in tenants(service.database)}
+    for log, size, published in standing(service.database):
+        name = slugs.get(log, ROOT_NAME)
+        signed = service.log_keys.signed(log)
+        if signed is not None and signed.size > size:
+            gone = f"positions {size + 1} to {signed.size} were signed and are missing"
+            yield Finding(good=False, text=f"log {name}: {gone}; bring them back from a later copy before going on")
             continue
-        mode = stat.S_IMODE((service.keys.folder / f"{city.tenant_id}.key").stat().st_mode)
-        if mode & 0o077:
-            yield Finding(good=False, text=f"{city.slug}: others may read its key file (mode {mode:o}); chmod 600")
+        try:
+            service.log_keys.signers(log)
+        except (LogKeyMissing, KeyExposed, NoteWrong) as unusable:
+            yield Finding(good=False, text=f"log {name}: {unusable}")
+            continue
+        covered = "all" if published == size else f"{published} of them"
+        remedy = "" if published == size else "; run: kyodo worker"
+        text = f"log {name}: {size} entries, {covered} covered by a signed checkpoint{remedy}"
+        yield Finding(good=published == size, text=text)

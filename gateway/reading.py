@@ -162,11 +162,13 @@ class Entry:
     """An event of a timeline as it now counts; `data` holds digests, `texts` the public texts behind them."""
 
     tenant: UUID
+    city: str
     stream_id: UUID
     version: int
     place: int
     type: str
     position: int
+    leaf_hash: str
     recorded_at: datetime
     mode: str
     programme: str | None
@@ -400,10 +402,11 @@ def timelines(
 ) -> dict[Stream, list[Entry]]:
     """For each partnership or programme its events in their places, or those of some types, at most `most` in all."""
     statement = f"""
-        SELECT tenant_id AS tenant, stream_id, version, place, type, position, recorded_at, mode, programme,
-               programme_version, valid, earliest, latest, certainty, source, breaks, corrected_by, data,
+        SELECT tenant_id AS tenant, city, stream_id, version, place, type, position, leaf_hash, recorded_at, mode,
+               programme, programme_version, valid, earliest, latest, certainty, source, breaks, corrected_by, data,
                coalesce(texts, '{{}}') AS texts, label, inferred_from
           FROM {SCHEMA}.timeline
+          JOIN (SELECT tenant_id, slug AS city FROM tenant) t USING (tenant_id)
           JOIN unnest(%(tenants)s::uuid[], %(streams)s::uuid[]) AS asked (tenant_id, stream_id)
          USING (tenant_id, stream_id)
          WHERE {_CURRENT} AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s)) ORDER BY place

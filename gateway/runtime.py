@@ -14,10 +14,15 @@ from pathlib import Path
 
 from gateway.settings import Settings
 from projections.rebuild import is_current, rebuild
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Urls
-from tenants.disclosures import CityKeys
 from tenants.embedded import EmbeddedPostgres
+from tenants.ledger.keys import LogKeys
+from tenants.ledger.outside import TimestampAuthority, Witnesses
+from tenants.ledger.policy import Policy
+from tenants.ledger.publish import Publisher, make_missing_keys
 from tenants.migrate import migrate, pending
+from tenants.registry import tenants
 
 Say = Callable[[str], None]
 
@@ -43,6 +48,30 @@ class Service:
     def keys_folder(self) -> Path:
         """Where the cities' keys are."""
         return self.keys.folder
+
+    @property
+    def log_keys(self) -> LogKeys:
+        """The keys that sign the logs."""
+        return LogKeys(self.keys.folder / "log")
+
+    def make_log_keys(self) -> list[str]:
+        """Give every log that was never signed its key; returns the origins of those made."""
+        cities = {city.tenant_id: city.slug for city in tenants(self.database)}
+        return make_missing_keys(self.database, self.log_keys, self.settings.log_origin, cities)
+
+    def policy(self) -> Policy:
+        """The witnesses that the settings name."""
+        path = self.settings.witness_policy
+        return Policy.of(path.read_text(encoding="utf-8")) if path else Policy()
+
+    def publisher(self) -> Publisher:
+        """What signs checkpoints, and asks witnesses and a timestamp authority where the settings name them."""
+        outside: list[Callable[[], None]] = []
+        if witnesses := self.policy().witnesses:
+            outside.append(Witnesses(self.database, witnesses).ask)
+        if self.settings.timestamp_url:
+            outside.append(TimestampAuthority(self.database, self.settings.timestamp_url).ask)
+        return Publisher(self.database, self.log_keys, outside)
 
     def bring_up(self, say: Say) -> list[str]:
         """Apply pending migrations and build the read models where they are missing or of another release."""

@@ -53,6 +53,27 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address on which pages and GraphQL are served.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port; 0 takes a free one.")
+    log_origin: str = Field(
+        default="localhost/log",
+        pattern=r"^[^\s+]{1,200}[^\s+/]$",
+        description="The name under which new logs are known: theirs is `<origin>/<city>`, for ever. Best the public"
+        " address of `/log` without its scheme.",
+    )
+    checkpoint_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=86_400,
+        description="How long a recorded event may wait for the signed checkpoint that covers it. Stated publicly.",
+    )
+    witness_policy: Path | None = Field(
+        default=None,
+        description="A file of outside witnesses and their quorum (C2SP tlog-policy). Unset: no witness.",
+    )
+    timestamp_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="A timestamp authority (RFC 3161) for the root log, asked at most once an hour. Unset: none.",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from domain.dates import bounds
@@ -33,6 +34,7 @@ def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
         place,
         entry.name,
         entry.position,
+        b64encode(entry.leaf).decode(),
         entry.recorded_at,
         meta.mode.value,
         meta.actor,
@@ -66,6 +68,7 @@ TIMELINE = ReadModel(
         Column("place", "integer", "Its place in the story: recorded order, but retroactive events where they belong."),
         Column("type", "text", "What happened."),
         Column("position", "bigint", "Its position in the city's log, from 1."),
+        Column("leaf_hash", "text", "The hash of its entry in the city's log (RFC 6962), in base64."),
         Column("recorded_at", "timestamptz", "When it was recorded; never backdated."),
         Column("mode", "text", "LIVE, RETROACTIVE or IMPORT."),
         Column("actor", "text", "Role of who acted, with an opaque id where known."),

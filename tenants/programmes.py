@@ -8,11 +8,11 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import isclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 from uuid import UUID
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from domain.codes import MunicipalCode
 from domain.dates import Edtf
@@ -21,6 +21,7 @@ from domain.text import MAX_TEXT, Visibility
 from domain.values import Frozen, Slug
 from tenants.book import problems
 from tenants.disclosures import masked
+from tenants.ledger.store import ROOT_NAME
 from tenants.toml_lines import Place, line_of
 
 if TYPE_CHECKING:
@@ -103,10 +104,16 @@ class ProgrammeFile(Frozen):
         return entered
 
 
+def _is_free(slug: str) -> str:
+    if slug == ROOT_NAME:
+        raise ValueError(f"{slug} is the name of the log over all cities' checkpoints")
+    return slug
+
+
 class CityFile(Frozen):
     """A city as its `city.toml` gives it."""
 
-    slug: Slug
+    slug: Annotated[Slug, AfterValidator(_is_free)]
     municipal_code: MunicipalCode
     name_ja: str = Field(min_length=1, max_length=100)
     name_en: str = Field(min_length=1, max_length=100)

@@ -19,9 +19,16 @@ from gateway.settings import Settings
 from tenants import registry
 from tenants.book import Book, HistoryBroken
 from tenants.cases import BadCase
+from tenants.city_keys import KeyUnusable
 from tenants.database import DatabaseUnavailable, TooMuchPrivilege
-from tenants.disclosures import DisclosureAltered, KeyMissing
+from tenants.disclosures import DisclosureAltered
 from tenants.embedded_system import EmbeddedError
+from tenants.key_files import KeyExposed
+from tenants.ledger.keys import LogKeyMissing
+from tenants.ledger.note import NoteWrong
+from tenants.ledger.policy import PolicyWrong
+from tenants.ledger.publish import HistoryChanged
+from tenants.ledger.store import LogDamaged, NotInLog
 from tenants.migrate import MigrationRefused
 from tenants.programmes import InvalidFile
 from tenants.recording import BadEntry
@@ -43,11 +50,18 @@ EXPLAINED = (
     DomainError,
     EmbeddedError,
     HistoryBroken,
+    HistoryChanged,
     InvalidFile,
-    KeyMissing,
+    KeyExposed,
+    KeyUnusable,
+    LogDamaged,
+    LogKeyMissing,
     MigrationRefused,
+    NotInLog,
+    NoteWrong,
     NotReady,
     PersistenceError,
+    PolicyWrong,
     TooMuchPrivilege,
 )
 """Errors whose message says what is wrong, where, and how to mend it."""

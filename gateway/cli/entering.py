@@ -43,6 +43,7 @@ def tenant_add(
     with opened_service() as opened:
         city, receipt = registry.register(opened.database, opened.keys, folder)
         Worker(opened.database, opened.keys).catch_up()
+        opened.make_log_keys()
         count = 0 if receipt.repeated else receipt.last - receipt.first + 1
         say(f"{city.slug}: {count} events entered" if count else f"{city.slug}: was registered before, nothing entered")
 

@@ -72,29 +72,56 @@ class _Server(uvicorn.Server):
 def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> None:
     # Pages and GraphQL take a second to load, which the other commands need not wait for.
     from gateway.app import create_app  # noqa: PLC0415
+    from gateway.log import Promise  # noqa: PLC0415
 
     stop = threading.Event()
-    worker = threading.Thread(target=Worker(opened.database, opened.keys).run, args=(stop,), name="worker")
-    if with_worker:
-        worker.start()
+    working = _working(opened, stop) if with_worker else []
     try:
+        application = create_app(
+            opened.database,
+            pending_migrations=opened.pending,
+            keys=opened.keys,
+            promise=Promise(opened.settings.checkpoint_seconds, opened.policy()),
+        )
         config = uvicorn.Config(
-            create_app(opened.database, pending_migrations=opened.pending),
+            application,
             log_level=opened.settings.log_level.lower() if opened.settings.log_level != "INFO" else "warning",
         )
         _Server(config).run(sockets=[listener])
     finally:
         stop.set()
-        if with_worker:
-            worker.join()
+        for each in working:
+            each.join()
+
+
+def _working(opened: Service, stop: threading.Event) -> list[threading.Thread]:
+    """The projecting and the publishing thread, started."""
+    threads = [
+        threading.Thread(target=Worker(opened.database, opened.keys).run, args=(stop,), name="worker"),
+        threading.Thread(
+            target=opened.publisher().run, args=(stop, opened.settings.checkpoint_seconds), name="publisher"
+        ),
+    ]
+    for each in threads:
+        each.start()
+    return threads
 
 
 @app.command()
 def worker() -> None:
-    """Project recorded events into the read models until stopped; several workers share the work."""
+    """Project what is recorded, and sign and publish the logs, until stopped; several workers share the work."""
     with opened_service() as opened:
-        say("projecting; stop with Ctrl-C")
-        Worker(opened.database, opened.keys).run(threading.Event())
+        opened.make_log_keys()
+        say("projecting and publishing; stop with Ctrl-C")
+        stop = threading.Event()
+        working = _working(opened, stop)
+        try:
+            for each in working:
+                each.join()
+        finally:
+            stop.set()
+            for each in working:
+                each.join()
 
 
 @app.command()

@@ -135,12 +135,18 @@ class TimelineEvent:
     label_ja: str = strawberry.field(description="What happened, in Japanese.")
     label_en: str = strawberry.field(description="What happened, in English.")
     position: int = strawberry.field(description=_TIMELINE["position"])
+    leaf_hash: str = strawberry.field(description=_TIMELINE["leaf_hash"])
     recorded_at: datetime = strawberry.field(description=_TIMELINE["recorded_at"])
     mode: Mode = strawberry.field(description=_TIMELINE["mode"])
     source: str | None = strawberry.field(description=_TIMELINE["source"])
     corrected_by: int | None = strawberry.field(description=_TIMELINE["corrected_by"])
     programme: str | None = strawberry.field(description=_TIMELINE["programme"])
     programme_version: int | None = strawberry.field(description=_TIMELINE["programme_version"])
+
+    @answers("Where this service proves that its entry stands in the city's log: a C2SP tlog-proof, entry included.")
+    def proof(self) -> str:
+        """The path of the proof."""
+        return f"/log/{self.row.city}/proof/{self.row.position}"
 
     @answers("When it happened.")
     def valid(self) -> ValidTime:
@@ -176,6 +182,7 @@ class TimelineEvent:
             label_ja=known.ja,
             label_en=known.en,
             position=row.position,
+            leaf_hash=row.leaf_hash,
             recorded_at=row.recorded_at,
             mode=Mode(row.mode),
             source=row.source,

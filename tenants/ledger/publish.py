@@ -28,7 +28,7 @@ from tenants.ledger.checkpoint import Checkpoint
 from tenants.ledger.keys import LogKeyMissing
 from tenants.ledger.merkle import Frontier, leaf_hash
 from tenants.ledger.note import NoteWrong, Signer, signed
-from tenants.ledger.store import ROOT_LOG, Published, entries, first_missing, latest_checkpoint
+from tenants.ledger.store import ROOT_LOG, ROOT_NAME, Published, entries, first_missing, latest_checkpoint
 from tenants.ledger.tiles import HEIGHT
 
 if TYPE_CHECKING:
@@ -244,13 +244,25 @@ def _where(connection: Connection, head: _Head) -> str:
     return f"position {row[0]} is not what was recorded"
 
 
+def standing(database: Database) -> list[tuple[UUID, int, int]]:
+    """Every log with the number of its entries and how many of them its latest checkpoint covers."""
+    with database.projector() as connection:
+        cities = [(tenant, size, published) for tenant, size, _, published in connection.execute(_HEADS).fetchall()]
+        row = connection.execute(
+            "SELECT coalesce(max(position), 0), (SELECT coalesce(max(size), 0) FROM checkpoint WHERE tenant_id = %s)"
+            " FROM root_entry",
+            (ROOT_LOG,),
+        ).fetchone()
+    return [(ROOT_LOG, *(row or (0, 0))), *cities]
+
+
 def make_missing_keys(database: Database, keys: LogKeys, origin: str, cities: Mapping[UUID, str]) -> list[str]:
     """Make a key for the root log and for each city's, `<origin>/<slug>`, unless it has one; returns the names made.
 
     A log that was signed before, with a key that is not here, gets none: that would be another log's identity.
     """
     made = []
-    for signed_log, name in {ROOT_LOG: "root", **cities}.items():
+    for signed_log, name in {ROOT_LOG: ROOT_NAME, **cities}.items():
         if keys.has(signed_log):
             continue
         with database.tenant(Role.PROJECTOR, signed_log) as connection:

@@ -9,7 +9,14 @@ from uuid import UUID
 
 from tenants.database import Role
 from tenants.ledger.checkpoint import tlog_proof
-from tenants.ledger.merkle import consistency_proof, inclusion_proof, leaf_hash, perfect_root
+from tenants.ledger.merkle import (
+    ProofWrong,
+    check_inclusion,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    perfect_root,
+)
 from tenants.ledger.tiles import ENTRIES, HEIGHT, Tile, bundle
 
 if TYPE_CHECKING:
@@ -20,6 +27,9 @@ if TYPE_CHECKING:
 
 ROOT_LOG = UUID(int=0)
 """The id of the log over the checkpoints of all cities."""
+
+ROOT_NAME = "root"
+"""Its name, which no city can have."""
 
 
 class NotInLog(Exception):
@@ -65,7 +75,7 @@ class PublishedLog:
             row = connection.execute(
                 f"{_CHECKPOINT} AND size >= %s ORDER BY size LIMIT 1", (self.log, position)
             ).fetchone()
-        if row is None:
+        if row is None or position < 1:
             raise NotInLog(f"position {position} is not published yet")
         return Published(*row)
 
@@ -134,12 +144,14 @@ class PublishedLog:
         published = self.checkpoint()
         if published is None or not 0 < position <= published.size:
             raise NotInLog(f"position {position} is not published")
-        entry = self.entry(position)
         with self._connection() as connection:
-            (leaf,) = _hashes(connection, self.log, 0, position - 1, 1)
-        if leaf != leaf_hash(entry):
-            raise LogDamaged(f"position {position}: the entry is not the one that was recorded")
-        return tlog_proof(position - 1, self.inclusion(position, published.size), self.cosigned(published), entry)
+            (entry,) = _entries(connection, self.log, position - 1, 1)
+            proof = inclusion_proof(position - 1, published.size, Subtrees(connection, self.log))
+        try:
+            check_inclusion(proof, position - 1, published.size, leaf_hash(entry), published.root)
+        except ProofWrong as damaged:
+            raise LogDamaged(f"position {position}: the entry does not lead to the root that was signed") from damaged
+        return tlog_proof(position - 1, proof, self.cosigned(published), entry)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -201,7 +213,10 @@ def _entries(connection: Connection, log: UUID, first: int, count: int, *, compl
             " WHERE tenant_id = %s AND position > %s AND position <= %s ORDER BY position"
         )
         params = (log, first, first + count)
-    return _complete(connection.execute(query, params, binary=True).fetchall(), first, count if complete else None)
+    found = [entry for (entry,) in connection.execute(query, params, binary=True)]
+    if complete and len(found) != count:
+        raise LogDamaged(f"position {first_missing(connection, log, first, count)} is missing")
+    return found
 
 
 def _hashes(connection: Connection, log: UUID, level: int, first: int, count: int) -> list[bytes]:
@@ -219,10 +234,9 @@ def _hashes(connection: Connection, log: UUID, level: int, first: int, count: in
     else:
         query = "SELECT leaf FROM event WHERE tenant_id = %s AND position > %s AND position <= %s ORDER BY position"
         params = (log, first, last)
-    return _complete(connection.execute(query, params, binary=True).fetchall(), first, count)
-
-
-def _complete(rows: list[tuple[Any, ...]], first: int, count: int | None) -> list[bytes]:
-    if count is not None and len(rows) != count:
-        raise LogDamaged(f"{count - len(rows)} of the {count} rows from {first + 1} on are missing")
-    return [value for (value,) in rows]
+    found = [each for (each,) in connection.execute(query, params, binary=True)]
+    if len(found) != count and level > 0:
+        raise LogDamaged(f"of the hashes {first} to {last - 1} of tile level {level}, {count - len(found)} are missing")
+    if len(found) != count:
+        raise LogDamaged(f"position {first_missing(connection, log, first, count)} is missing")
+    return found

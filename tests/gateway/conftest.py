@@ -19,26 +19,36 @@ from gateway.app import create_app
 from projections.worker import Worker
 from tenants.book import Book
 from tenants.cases import import_cases
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Urls
-from tenants.disclosures import CityKeys
+from tenants.ledger.keys import LogKeys
+from tenants.ledger.publish import Publisher, make_missing_keys
 from tenants.registry import register
 
 CITIES = ("yamato", "higashikurume", "yokohama", "okayama", "kawasaki")
 
 
 @pytest.fixture(scope="session")
-def five_cities(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A database with the five cities and their 21 partnerships; nobody writes to it."""
+def city_keys(tmp_path_factory: pytest.TempPathFactory) -> CityKeys:
+    """The keys of the five cities."""
+    return CityKeys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def five_cities(server, city_keys: CityKeys) -> Iterator[Database]:
+    """A database with the five cities and their 21 partnerships, their logs signed; nobody writes to it."""
     name = f"{server.prefix}_five_cities"
     server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, server.template, server.owner)
     opened = Database(server.urls(name))
-    keys = CityKeys(tmp_path_factory.mktemp("keys"))
+    log_keys = LogKeys(city_keys.folder / "log")
     try:
         for city in CITIES:
             folder = Path(str(files("tenants").joinpath(city)))
-            tenant, _ = register(opened, keys, folder)
-            import_cases(Book(opened, keys, tenant.tenant_id), city, folder / "cases.json")
-        Worker(opened, keys).catch_up()
+            tenant, _ = register(opened, city_keys, folder)
+            import_cases(Book(opened, city_keys, tenant.tenant_id), city, folder / "cases.json")
+            make_missing_keys(opened, log_keys, "example.jp/log", {tenant.tenant_id: city})
+        Worker(opened, city_keys).catch_up()
+        Publisher(opened, log_keys).publish()
         yield opened
     finally:
         opened.close()
@@ -61,9 +71,9 @@ def _serving(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def address(five_cities: Database) -> Iterator[str]:
+def address(five_cities: Database, city_keys: CityKeys) -> Iterator[str]:
     """Where the five cities are served."""
-    with _serving(create_app(five_cities, pending_migrations=list)) as where:
+    with _serving(create_app(five_cities, pending_migrations=list, keys=city_keys)) as where:
         yield where
 
 

@@ -493,3 +493,19 @@ def test_a_statement_that_takes_too_long_is_stopped(five_cities) -> None:
             connection.execute("CREATE TABLE public.x ()")
     with five_cities.connection(Role.READER) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+def test_an_event_names_its_place_in_the_log_and_where_it_is_proved(client, five_cities) -> None:
+    query = """{ partnership(city: "yamato", number: "Y3") { timeline { position leafHash proof } } }"""
+    timeline = client.post("/graphql", json={"query": query}).json()["data"]["partnership"]["timeline"]
+    with five_cities.owner() as connection, connection.transaction():
+        connection.execute(
+            "SELECT set_config('kyodo.tenant', (SELECT tenant_id::text FROM tenant WHERE slug = 'yamato'), true)"
+        )
+        leaves = dict(
+            connection.execute("SELECT position, encode(leaf_hash(event_entry(e)), 'base64') FROM event e").fetchall()
+        )
+    assert timeline
+    for event in timeline:
+        assert event["leafHash"] == leaves[event["position"]]
+        assert event["proof"] == f"/log/yamato/proof/{event['position']}"
