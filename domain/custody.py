@@ -154,7 +154,11 @@ class LegalHoldReleased(CustodyEvent):
 
 
 class DisposalDecided(CustodyEvent):
-    """The record's term is over: its documents go to the archives, or are disposed of (廃棄・移管の決定)."""
+    """The record's term is over: its documents go to the archives, or are disposed of (廃棄・移管の決定).
+
+    DISPOSAL destroys every text of the record, those of this event too. TRANSFER destroys none: the archives take over
+    the record as it stands and decide from then on what is kept, so that they need its texts.
+    """
 
     second_person: ClassVar[bool] = True
     outcome: Literal["TRANSFER", "DISPOSAL"]
@@ -169,6 +173,9 @@ class DisposalDecided(CustodyEvent):
 
     def evolve(self, state: Any) -> Any:
         return state.having(disposed=True)
+
+    def disposes(self) -> bool:
+        return self.outcome == "DISPOSAL"
 
 
 class SubjectErased(CustodyEvent):

@@ -199,6 +199,10 @@ class Event(Frozen):
         """The subjects whose texts and keys are destroyed with this event."""
         return ()
 
+    def disposes(self) -> bool:
+        """Whether every text of the stream is destroyed with this event."""
+        return False
+
 
 @dataclass(frozen=True)
 class Command:

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.settings import Settings
 from projections.rebuild import is_current, rebuild
 from tenants.city_keys import CityKeys
+from tenants.custody_journal import NAME, Journal, still_standing
 from tenants.database import Database, Urls
 from tenants.embedded import EmbeddedPostgres
 from tenants.ledger.keys import LogKeys
@@ -48,6 +49,11 @@ class Service:
     def keys_folder(self) -> Path:
         """Where the cities' keys are."""
         return self.keys.folder
+
+    @property
+    def journal(self) -> Journal:
+        """What was withdrawn, erased or disposed of, kept outside the database."""
+        return Journal(self.settings.data_dir / NAME)
 
     @property
     def log_keys(self) -> LogKeys:
@@ -90,6 +96,8 @@ class Service:
         """Refuse to work on a database of another state, and with logins that row security would not bind."""
         if waiting := self.pending():
             raise NotReady(f"pending: {', '.join(waiting)}. {NotReady.__doc__}")
+        if back := still_standing(self.owner_url, self.journal):
+            raise NotReady(f"taken away once, and back with a restored backup: {'; '.join(back)}. Run: kyodo restore")
         self.database.check_least_privilege()
 
     def _password_for(self, login: str) -> str | None:

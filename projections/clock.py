@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from domain.city import City
     from domain.history import History
+    from tenants.city_keys import CityKeys
     from tenants.database import Database
-    from tenants.disclosures import CityKeys
 
 log = logging.getLogger("kyodo.clock")
 

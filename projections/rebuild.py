@@ -23,8 +23,11 @@ from projections.copying import copy_line
 from projections.read_model import Versions
 from projections.worker import SWAP_LOCK, described, follow
 from tenants.book import read
+from tenants.city_keys import CityKeys
+from tenants.custody_journal import NAME as JOURNAL
+from tenants.custody_journal import Journal, Taken
 from tenants.database import Database, Role, Urls, connect, set_tenant
-from tenants.disclosures import CityKeys, public_texts
+from tenants.disclosures import public_texts
 from tenants.event_store import TenantRecorder
 
 if TYPE_CHECKING:
@@ -154,7 +157,9 @@ def _fill_city(connection: Connection, logs: Database, keys: CityKeys, tenant: U
         start = row[0] if row else 0
         if _size(connection, tenant) == start:
             return 0
-        versions, position, error = _replayed(TenantRecorder(logs, tenant, reads_as=Role.OWNER))
+        versions, position, error, taken = _replayed(TenantRecorder(logs, tenant, reads_as=Role.OWNER))
+        # As the worker does it, which may find nothing left to project.
+        Journal(keys.folder.parent / JOURNAL).note(taken)
         texts = public_texts(connection, keys, tenant)
         for model in READ_MODELS:
             if start:
@@ -172,14 +177,18 @@ def _fill_city(connection: Connection, logs: Database, keys: CityKeys, tenant: U
     return position - start
 
 
-def _replayed(recorder: TenantRecorder) -> tuple[Versions, int, str | None]:
-    """A city's row versions, the position up to which they reach, and the error of the event that stopped them."""
+def _replayed(recorder: TenantRecorder) -> tuple[Versions, int, str | None, list[Taken]]:
+    """A city's row versions, the position they reach, the error of the event that stopped them, and what was taken."""
     versions, position, error = Versions(recorder.tenant_id, READ_MODELS), 0, None
+    taken: list[Taken] = []
     histories: dict[UUID, History | None] = {}
     try:
         while page := recorder.read(position, _PAGE):
             for stored in page:
-                follow(versions, histories, (read(stored),))
+                event = read(stored)
+                follow(versions, histories, (event,))
+                if (took := Taken.by(recorder.tenant_id, event)) is not None:
+                    taken.append(took)
                 position = stored.position or position
     except PersistenceError:
         raise
@@ -187,7 +196,7 @@ def _replayed(recorder: TenantRecorder) -> tuple[Versions, int, str | None]:
         log.exception("the rebuild of city %s stops at position %s", recorder.tenant_id, position)
         versions.cut(position)
         error = described(poison)
-    return versions, position, error
+    return versions, position, error, taken
 
 
 def _size(connection: Connection, tenant: UUID) -> int:

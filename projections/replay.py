@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from domain.history import History, Recorded
     from projections.read_model import Key, ReadModel, Row
+    from tenants.city_keys import CityKeys
     from tenants.database import Connection, Database
-    from tenants.disclosures import CityKeys
 
 _PAGE = 5_000
 

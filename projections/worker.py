@@ -23,17 +23,20 @@ from projections.catalogue import READ_MODELS, SCHEMA
 from projections.clock import Clock
 from projections.read_model import OPEN_POSITION, Versions
 from tenants.book import read
+from tenants.custody_journal import NAME as JOURNAL
+from tenants.custody_journal import Journal, Taken
 from tenants.database import DatabaseUnavailable, Role
 from tenants.disclosures import public_texts
 from tenants.event_store import TenantRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from domain.history import History, Recorded
     from projections.read_model import ReadModel, Row
+    from tenants.city_keys import CityKeys, KeyService
     from tenants.database import Connection, Database
-    from tenants.disclosures import CityKeys
 
 log = logging.getLogger("kyodo.worker")
 
@@ -80,9 +83,10 @@ def caught_up(database: Database, tenant: UUID, *, seconds: float) -> Lag:
 class Worker:
     """Projects the logs. Several workers share the work: a city that another one holds is passed over."""
 
-    def __init__(self, database: Database, keys: CityKeys, *, batch: int = BATCH) -> None:
-        """`batch`: the most events that one transaction applies."""
+    def __init__(self, database: Database, keys: CityKeys, *, batch: int = BATCH, journal: Path | None = None) -> None:
+        """`batch`: the most events that one transaction applies; `journal`: beside the folder of keys unless named."""
         self.database, self.keys, self.batch = database, keys, batch
+        self.journal = Journal(journal or keys.folder.parent / JOURNAL)
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
         """Work until `stop` is set, looking for new events every `interval` seconds; outlives a lost database.
@@ -141,6 +145,8 @@ class Worker:
             _close(connection, versions.closed)
             _insert(connection, versions.rows, texts)
             _refresh(connection, self.keys, tenant, events)
+            # Before the position counts: what a backup has to be rid of again must not be known to the database only.
+            self.journal.note(taken for event in events if (taken := Taken.by(tenant, event)) is not None)
             connection.execute(
                 f"UPDATE {SCHEMA}.tracking SET position = %s, updated_at = now() WHERE tenant_id = %s",
                 (events[-1].position, tenant),
@@ -188,9 +194,9 @@ def _before(recorder: TenantRecorder, stream: UUID, version: int) -> History | N
     return fold(initial_state(earlier[0].name), earlier)
 
 
-def _refresh(connection: Connection, keys: CityKeys, tenant: UUID, events: Iterable[Recorded]) -> None:
-    """Bring the texts of every row's versions up to what may be read after events that lift, withdraw or erase."""
-    events = [e for e in events if any((*e.event.lifts(), *e.event.withdraws(), *e.event.erases()))]
+def _refresh(connection: Connection, keys: KeyService, tenant: UUID, events: Iterable[Recorded]) -> None:
+    """Bring the texts of every row's versions up to what may be read after events that lift or take away."""
+    events = [e for e in events if any((*e.event.lifts(), *e.event.withdraws(), *e.event.erases(), e.event.disposes()))]
     if not events:
         return
     # What is erased may stand in any stream of the city; everything else happens within one.
@@ -207,12 +213,24 @@ def _refresh(connection: Connection, keys: CityKeys, tenant: UUID, events: Itera
             f"SELECT {', '.join(read)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s{where}", (tenant, *chosen)
         ).fetchall()
         keyed = " AND ".join(f"{column.name} = %s" for column in model.key)
-        changes = ", ".join(f"{name} = %s" for name in names)
+        values = ", ".join(f"%s::{kind}" for kind in _reading_types(model))
+        # Rows that say what they may are left alone: each one that is written leaves its old texts behind for a while.
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"UPDATE {SCHEMA}.{model.name} SET {changes} WHERE tenant_id = %s AND {keyed} AND known_from = %s",
-                [(*model.reading(row, texts), tenant, *row[: len(model.key) + 1]) for row in rows],
+                f"UPDATE {SCHEMA}.{model.name} SET ({', '.join(names)}) = ROW({values})"
+                f" WHERE tenant_id = %s AND {keyed} AND known_from = %s"
+                f" AND ({', '.join(names)}) IS DISTINCT FROM ROW({values})",
+                [
+                    (*reading, tenant, *row[: len(model.key) + 1], *reading)
+                    for row in rows
+                    for reading in [model.reading(row, texts)]
+                ],
             )
+
+
+def _reading_types(model: ReadModel) -> list[str]:
+    """The SQL types of a model's `reading_columns`."""
+    return [*("text" for column in model.columns if column.text), *(column.type for column in model.derived)]
 
 
 def _by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:

@@ -1,21 +1,17 @@
 """Names and texts beside the log: each a salted SD-JWT disclosure (RFC 9901 §4.2), sealed with its subject's own key.
 
 The log holds the digest of a disclosure. The disclosure itself lies in a deletable table, encrypted (AES-256-GCM) with
-a key of its subject — a person, a party, or the stream — which is wrapped by the city's key. City keys are files
-outside the database. Withdrawing deletes a row, erasing destroys a subject's key; neither touches the log.
+a key of its subject — a person, a party, or the stream — which is wrapped by the city's key (tenants/city_keys.py), and
+that lies outside the database. Withdrawing closes a row, erasing destroys rows and key; neither touches the log.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import os
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from contextlib import suppress
 from dataclasses import dataclass
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -23,74 +19,24 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tenants.city_keys import WrongKey
 from tenants.event_store import NewDisclosure, NewKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from psycopg import Connection
 
     from domain.text import Visibility
+    from tenants.city_keys import KeyService
 
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 _NONCE = 12
 _SALT = 16
 
 
-class KeyMissing(Exception):
-    """The key of a city is not in the key folder; restore the folder from its backup, never make a new key."""
-
-
 class DisclosureAltered(Exception):
     """A stored disclosure does not open with its subject's key, or does not hash to the digest in the log."""
-
-
-class CityKeys:
-    """The keys of the cities, one file of 32 random bytes each, mode 0600, in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._known: dict[UUID, bytes] = {}
-
-    def create(self, tenant: UUID) -> None:
-        """Make the city's key unless it has one, durably; never overwrites."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(tenant)
-        if path.exists():
-            return
-        with NamedTemporaryFile(dir=self.folder, prefix=f"{tenant}.", suffix=".new") as fresh:
-            fresh.write(secrets.token_bytes(32))
-            fresh.flush()
-            os.fsync(fresh.fileno())
-            # A link never replaces: of two writers that make the key at once, the second one takes the first one's.
-            with suppress(FileExistsError):
-                os.link(fresh.name, path)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def of(self, tenant: UUID) -> bytes:
-        """The city's key; KeyMissing names the file."""
-        if tenant not in self._known:
-            path = self._path(tenant)
-            try:
-                self._known[tenant] = path.read_bytes()
-            except FileNotFoundError as gone:
-                raise KeyMissing(f"{path} is missing: {KeyMissing.__doc__}") from gone
-        return self._known[tenant]
-
-    def opaque(self, tenant: UUID, name: str) -> UUID:
-        """A stable id (UUID version 8) for the city's own name of something; only its key leads from name to id."""
-        digest = bytearray(hmac.digest(self.of(tenant), b"id:" + name.encode(), "sha256")[:16])
-        digest[6] = digest[6] & 0x0F | 0x80
-        digest[8] = digest[8] & 0x3F | 0x80
-        return UUID(bytes=bytes(digest))
-
-    def _path(self, tenant: UUID) -> Path:
-        return self.folder / f"{tenant}.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +53,7 @@ class Clear:
 class CityDoor:
     """The door through which a command's texts and party names enter one stream (domain.text.Door)."""
 
-    def __init__(self, keys: CityKeys, tenant: UUID, stream: UUID, known: Iterable[str] = ()) -> None:
+    def __init__(self, keys: KeyService, tenant: UUID, stream: UUID, known: Iterable[str] = ()) -> None:
         self._keys, self._tenant, self._stream = keys, tenant, stream
         self._known = frozenset(known)
         self.clear: list[Clear] = []
@@ -140,27 +86,26 @@ def value_of(disclosure: bytes) -> str:
 
 
 def seal(
-    connection: Connection, keys: CityKeys, tenant: UUID, texts: Iterable[tuple[int, Clear]]
+    connection: Connection, keys: KeyService, tenant: UUID, texts: Iterable[tuple[int, Clear]]
 ) -> tuple[list[NewDisclosure], list[NewKey]]:
-    """Encrypt texts, each with the index of its event in the append; keys of new subjects come along wrapped.
+    """Encrypt texts, each with the index of its event in the append, and the keys of their subjects, wrapped.
 
-    Runs in a transaction that has the tenant set.
+    A subject without a key gets one; one that is known is named all the same, so that the append is refused should it
+    be destroyed meanwhile. Runs in a transaction that has the tenant set.
     """
     texts = list(texts)
     subjects = sorted({text.subject for _, text in texts})
-    city = AESGCM(keys.of(tenant))
     rows = connection.execute(
-        "SELECT subject, wrapped_key FROM subject_key WHERE tenant_id = %s AND subject = ANY(%s)",
+        "SELECT subject, wrapped_key, key_version FROM subject_key WHERE tenant_id = %s AND subject = ANY(%s)",
         (tenant, subjects),
     ).fetchall()
-    plain = {subject: _unwrap(city, subject, wrapped) for subject, wrapped in rows}
-    fresh = []
+    used = {subject: NewKey(subject, wrapped, version, known=True) for subject, wrapped, version in rows}
+    plain = {key.subject: _unwrapped(keys, tenant, key.subject, key.wrapped, key.version) for key in used.values()}
     for subject in subjects:
         if subject not in plain:
             plain[subject] = secrets.token_bytes(32)
-            nonce = secrets.token_bytes(_NONCE)
-            wrapped = nonce + city.encrypt(nonce, plain[subject], subject.encode())
-            fresh.append(NewKey(subject=subject, wrapped=wrapped))
+            version, wrapped = keys.wrap(tenant, subject, plain[subject])
+            used[subject] = NewKey(subject, wrapped, version)
     ciphers = {subject: AESGCM(key) for subject, key in plain.items()}
     sealed = []
     for event, text in texts:
@@ -176,11 +121,11 @@ def seal(
                 embargo=text.embargo,
             )
         )
-    return sealed, fresh
+    return sealed, [used[subject] for subject in subjects]
 
 
 def public_texts(
-    connection: Connection, keys: CityKeys, tenant: UUID, streams: Iterable[UUID] | None = None
+    connection: Connection, keys: KeyService, tenant: UUID, streams: Iterable[UUID] | None = None
 ) -> dict[str, str]:
     """Digest → text of each public disclosure of the streams (all of the city's when None) that waits for nothing.
 
@@ -189,37 +134,51 @@ def public_texts(
     """
     chosen = None if streams is None else list(streams)
     rows = connection.execute(
-        "SELECT digest, subject, sealed, wrapped_key FROM disclosure JOIN subject_key USING (tenant_id, subject)"
-        " WHERE tenant_id = %s AND visibility = 'PUBLIC' AND embargo IS NULL"
-        " AND (%s::uuid[] IS NULL OR stream_id = ANY(%s))",
-        (tenant, chosen, chosen),
+        f"{_PUBLIC} AND (%s::uuid[] IS NULL OR stream_id = ANY(%s))", (tenant, chosen, chosen)
     ).fetchall()
-    return open_texts(keys.of(tenant), rows)
+    return {digest: value_of(disclosure) for digest, disclosure in opened(keys, tenant, rows)}
 
 
-def open_texts(city_key: bytes, rows: Iterable[tuple[str, str, bytes, bytes]]) -> dict[str, str]:
-    """Digest → text for rows of digest, subject, sealed disclosure and wrapped key, each checked against its digest."""
-    city = AESGCM(city_key)
+def public_disclosures(connection: Connection, keys: KeyService, tenant: UUID, position: int) -> list[str]:
+    """The disclosures (RFC 9901 §4.2) of one entry of the log that are public and wait for nothing, by digest.
+
+    For every login; runs in a transaction that has the tenant set. Raises as `public_texts` does.
+    """
+    rows = connection.execute(f"{_PUBLIC} AND position = %s ORDER BY digest", (tenant, position)).fetchall()
+    return [disclosure.decode() for _, disclosure in opened(keys, tenant, rows)]
+
+
+# What every login may read is the same by row security; it is said again here for the owner, who rebuilds.
+_PUBLIC = (
+    "SELECT digest, subject, sealed, wrapped_key, key_version"
+    " FROM disclosure JOIN subject_key USING (tenant_id, subject)"
+    " WHERE tenant_id = %s AND visibility = 'PUBLIC' AND embargo IS NULL"
+)
+
+Sealed = tuple[str, str, bytes, bytes, int]
+"""Digest, subject, sealed disclosure, wrapped key of the subject, and the version of the city's key that wrapped it."""
+
+
+def opened(keys: KeyService, tenant: UUID, rows: Iterable[Sealed]) -> Iterator[tuple[str, bytes]]:
+    """Digest and disclosure of each row, checked against each other; DisclosureAltered where they do not agree."""
     ciphers: dict[str, AESGCM] = {}
-    texts = {}
-    for digest, subject, sealed, wrapped in rows:
+    for digest, subject, sealed, wrapped, version in rows:
         if subject not in ciphers:
-            ciphers[subject] = AESGCM(_unwrap(city, subject, wrapped))
+            ciphers[subject] = AESGCM(_unwrapped(keys, tenant, subject, wrapped, version))
         try:
             disclosure = ciphers[subject].decrypt(sealed[:_NONCE], sealed[_NONCE:], digest.encode())
         except InvalidTag as altered:
             raise DisclosureAltered(f"{digest}: {DisclosureAltered.__doc__}") from altered
         if digest_of(disclosure) != digest:
             raise DisclosureAltered(f"{digest}: {DisclosureAltered.__doc__}")
-        texts[digest] = value_of(disclosure)
-    return texts
+        yield digest, disclosure
 
 
-def _unwrap(city: AESGCM, subject: str, wrapped: bytes) -> bytes:
+def _unwrapped(keys: KeyService, tenant: UUID, subject: str, wrapped: bytes, version: int) -> bytes:
     try:
-        return city.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], subject.encode())
-    except InvalidTag as altered:
-        raise DisclosureAltered(f"the key of subject {subject} does not open with the city's key") from altered
+        return keys.unwrap(tenant, version, subject, wrapped)
+    except WrongKey as wrong:
+        raise DisclosureAltered(f"the key of subject {subject} does not open with the city's key") from wrong
 
 
 def masked(data: object, texts: Mapping[str, str], withheld: str) -> object:

@@ -32,7 +32,7 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class RecordedEvent(StoredEvent):
-    """A stored event with its envelope. `position`, `recorded_at` and `root` are known once it was read."""
+    """A stored event with its envelope. `position`, `recorded_at`, `root` and `leaf` are known once it was read."""
 
     schema_version: int = 1
     mode: str = "LIVE"
@@ -46,6 +46,7 @@ class RecordedEvent(StoredEvent):
     position: int | None = None
     recorded_at: datetime | None = None
     root: bytes | None = None
+    leaf: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,14 @@ class Effects:
     """What an append does to disclosures beside the log, in its own transaction.
 
     `lifts`: index of an event and the embargo that ends with it; `withdraws`: digests that the public may not read any
-    more; `erases`: subjects whose texts and key are destroyed.
+    more; `erases`: subjects whose texts and key are destroyed; `disposes`: indexes of events whose streams lose all
+    their texts.
     """
 
     lifts: tuple[tuple[int, str], ...] = ()
     withdraws: tuple[str, ...] = ()
     erases: tuple[str, ...] = ()
+    disposes: tuple[int, ...] = ()
 
 
 NO_EFFECTS = Effects()
@@ -78,10 +81,15 @@ NO_EFFECTS = Effects()
 
 @dataclass(frozen=True)
 class NewKey:
-    """The key of a subject that had none, wrapped by the city's key."""
+    """The key of a subject, wrapped by that version of the city's key.
+
+    `known`: it is no new one but was stored before, and the append is refused unless it still stands.
+    """
 
     subject: str
     wrapped: bytes
+    version: int = 1
+    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class IdempotencyConflict(IntegrityError):
 
 
 class SubjectKeyConflict(IntegrityError):
-    """The subject got another key meanwhile: load it and seal again."""
+    """The subject's key was made, wrapped anew or destroyed meanwhile: load it and seal again."""
 
     def __init__(self, message: str, subject: str) -> None:
         super().__init__(message)
@@ -177,10 +185,11 @@ class TenantRecorder(ApplicationRecorder):
         is lost the outcome is unknown: try again with the same key, or load the streams first.
         """
         batch = _batch(stored_events, idempotency_key, request_digest, disclosures, keys)
-        if effects is not NO_EFFECTS:
+        if effects != NO_EFFECTS:
             lifts = [{"event": event, "embargo": embargo} for event, embargo in effects.lifts]
             batch |= {"lifts": lifts, "withdraws": effects.withdraws, "erases": effects.erases}
-        waits = effects is not NO_EFFECTS or any(disclosure.embargo for disclosure in disclosures)
+            batch |= {"disposes": effects.disposes}
+        waits = effects != NO_EFFECTS or any(disclosure.embargo for disclosure in disclosures)
         try:
             with self._database.connection(Role.APP) as connection:
                 row = connection.fast_cursor.execute(
@@ -327,7 +336,7 @@ _HEAD = "SELECT size, root, frontier, last_recorded_at FROM tenant_head WHERE te
 # In the order of RecordedEvent's fields.
 _SELECT = """
     SELECT stream_id, version, type, state, schema_version, mode, actor, recorded_by, approved_by, signatories,
-           document_ref, programme, programme_version, position, recorded_at, root
+           document_ref, programme, programme_version, position, recorded_at, root, leaf
       FROM event
 """
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

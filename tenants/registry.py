@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenants.book import Plan, Receipt
+    from tenants.city_keys import CityKeys
     from tenants.database import Database
-    from tenants.disclosures import CityKeys
     from tenants.programmes import CityFile, Dated, ProgrammeFile
 
 ADMIN = "T/registry"

@@ -22,8 +22,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from projections.rebuild import rebuild
+from tenants.city_keys import CityKeys
 from tenants.database import SERVICE_ROLES, Database, Urls
-from tenants.disclosures import CityKeys
 from tenants.embedded import EmbeddedPostgres
 from tenants.migrate import migrate
 

@@ -192,7 +192,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "log_no_witness": (
         "外部の立会人(ウィットネス)は、まだいません。相手ごとに別の台帳を見せていないか、控えと比べてください。",
-        "There is no outside witness yet. Compare with a checkpoint that you or others kept: two logs would show by that.",
+        "There is no outside witness yet: compare with a checkpoint that you or others kept.",
     ),
     "log_honest": (
         "確かめられるのは「記録されたあと変わっていない」ことです。書かれた内容が正しいことの証明ではありません。",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import tenants
 from domain.codes import municipal_check_digit
 from tenants.book import Book, Request
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Urls
-from tenants.disclosures import CityKeys
 from tenants.registry import register
 from tests.benchmarks.measure import say
 

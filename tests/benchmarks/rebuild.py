@@ -16,8 +16,8 @@ from contextlib import closing
 from pathlib import Path
 
 from projections.rebuild import rebuild
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Urls
-from tenants.disclosures import CityKeys
 from tenants.registry import tenants
 from tests.benchmarks import runner
 from tests.benchmarks.histories import record

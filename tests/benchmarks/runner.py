@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.history import History, Recorded
+    from tenants.city_keys import CityKeys
     from tenants.database import Database
-    from tenants.disclosures import CityKeys
 
 VIEWS = "runner"
 _PAGE = 500

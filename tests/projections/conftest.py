@@ -15,8 +15,8 @@ from domain.event import Mode
 from projections.worker import Worker
 from tenants.book import Book, Receipt, Request
 from tenants.cases import import_cases
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role
-from tenants.disclosures import CityKeys
 from tenants.event_store import RecordedEvent, TenantRecorder
 from tenants.registry import register
 

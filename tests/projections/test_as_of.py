@@ -20,8 +20,8 @@ from projections.read_model import OPEN_POSITION, ReadModel
 from projections.replay import check, recorded
 from projections.worker import Worker, lags
 from tenants.book import Book, Plan, Request, history_of
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role
-from tenants.disclosures import CityKeys
 
 NUMBERS = ["P1", "P2"]
 PARTIES = ["npo", "city", "person"]

@@ -16,8 +16,8 @@ from projections.clock import Clock, tokyo_today
 from projections.replay import check
 from projections.worker import Worker
 from tenants.book import Book, Request
+from tenants.city_keys import CityKeys
 from tenants.database import Database
-from tenants.disclosures import CityKeys
 from tests.projections.conftest import SLUGS, Town
 
 RULES: dict[str, Any] = {
@@ -196,4 +196,5 @@ def test_a_city_whose_clock_fails_keeps_no_other_city_waiting(
     assert Clock(database, CityKeys(keys.folder), lambda: date(2022, 1, 1)).strike() == 1
     assert len(recorded(cities[1], "P1")) == 1
     lost.write_bytes(kept)
+    lost.chmod(0o600)
     assert Clock(database, CityKeys(keys.folder), lambda: date(2022, 1, 1)).strike() == 1

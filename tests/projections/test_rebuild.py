@@ -18,8 +18,8 @@ from projections.rebuild import NEXT, is_current, rebuild
 from projections.replay import check
 from projections.worker import SWAP_LOCK, Worker, lags
 from tenants.book import Book
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role, connect
-from tenants.disclosures import CityKeys
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 MakeTown = Callable[[], Any]

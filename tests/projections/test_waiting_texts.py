@@ -155,7 +155,7 @@ def test_a_withdrawn_text_is_gone_from_every_version_and_a_foreign_digest_is_ref
     worker.catch_up()
     assert "電話番号" not in told(ask, city)
     assert same_as_replayed(city)
-    with city.book.database.tenant(Role.APP, city.id) as connection:
+    with city.book.database.tenant(Role.OWNER, city.id) as connection:
         kept = connection.execute("SELECT visibility FROM disclosure WHERE digest = %s", (digest,)).fetchone()
     assert kept == ("CITY",), "the city can still read it"
 

@@ -15,8 +15,8 @@ import pytest
 
 from projections.replay import check
 from projections.worker import Worker, caught_up, lags
+from tenants.city_keys import CityKeys
 from tenants.database import Connection, Database, DatabaseUnavailable, Role, connect
-from tenants.disclosures import CityKeys
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 MakeTown = Callable[[], Any]

@@ -17,8 +17,9 @@ from domain import errors
 from domain.event import Meta, Mode
 from domain.history import Recorded
 from tenants.book import Book, HistoryBroken, InvalidCommand, Plan, Receipt, Request, at_position, history_of
+from tenants.city_keys import CityKeys, KeyMissing
 from tenants.database import Connection, Database, DatabaseUnavailable, Role, connect
-from tenants.disclosures import CityKeys, KeyMissing, public_texts
+from tenants.disclosures import public_texts
 from tenants.event_store import EntryTooLarge, IdempotencyConflict, VersionConflict
 
 Register = Callable[..., UUID]

@@ -18,8 +18,8 @@ from domain.history import History
 from domain.vocabulary import Origin, Status
 from tenants.book import Book, Request
 from tenants.cases import BadCase, Imported, import_cases, line_of
+from tenants.city_keys import CityKeys
 from tenants.database import Database
-from tenants.disclosures import CityKeys
 from tenants.programmes import InvalidFile
 from tenants.registry import register, tenant, tenants
 

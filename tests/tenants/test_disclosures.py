@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,11 @@ from projections.rebuild import rebuild
 from projections.replay import check
 from projections.worker import Worker, lags
 from tenants.book import Book, Request
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role
 from tenants.disclosures import (
     CityDoor,
-    CityKeys,
     DisclosureAltered,
-    KeyMissing,
     digest_of,
     digests,
     is_digest,
@@ -65,7 +62,8 @@ def book(database: Database, keys: CityKeys, tenant: Callable[..., UUID]) -> Boo
 
 
 def open_rows(book: Book, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    with book.database.tenant(Role.APP, book.tenant) as connection:
+    """Rows as the owner sees them, closed ones too."""
+    with book.database.tenant(Role.OWNER, book.tenant) as connection:
         cursor = connection.execute(query, values)
         return cursor.fetchall() if cursor.description else []
 
@@ -215,40 +213,6 @@ def test_a_wrong_city_key_is_noticed(book: Book, tmp_path: Path) -> None:
     other.create(book.tenant)
     with book.database.tenant(Role.APP, book.tenant) as connection, pytest.raises(DisclosureAltered, match="subject"):
         public_texts(connection, other, book.tenant)
-
-
-# --- Keys ---------------------------------------------------------------------------------------------------
-
-
-def test_a_key_is_made_once_and_for_the_owner_only(keys: CityKeys) -> None:
-    city = uuid4()
-    keys.create(city)
-    first = keys.of(city)
-    keys.create(city)
-    assert CityKeys(keys.folder).of(city) == first
-    assert len(first) == 32
-    (file,) = keys.folder.iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(keys.folder.stat().st_mode) == 0o700
-
-
-def test_a_key_that_many_make_at_once_is_one_key(keys: CityKeys) -> None:
-    city = uuid4()
-
-    def make(_: int) -> bytes:
-        own = CityKeys(keys.folder)
-        own.create(city)
-        return own.of(city)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(make, range(8)))) == 1
-    assert len(list(keys.folder.iterdir())) == 1, "nothing half-made stays behind"
-
-
-def test_a_missing_key_names_its_file(keys: CityKeys) -> None:
-    city = uuid4()
-    with pytest.raises(KeyMissing, match=str(keys.folder / f"{city}.key")):
-        keys.of(city)
 
 
 # --- Showing ------------------------------------------------------------------------------------------------

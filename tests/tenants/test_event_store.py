@@ -111,7 +111,8 @@ def test_an_envelope_comes_back_as_it_was_given(recorder: TenantRecorder) -> Non
     )
     appended = recorder.append([given])
     (found,) = recorder.select_events(given.originator_id)
-    assert found == replace(given, position=1, recorded_at=appended.recorded_at, root=recorder.head().root)
+    root = recorder.head().root  # of a tree with one leaf, which is its root
+    assert found == replace(given, position=1, recorded_at=appended.recorded_at, root=root, leaf=root)
 
 
 def test_a_mode_that_does_not_exist_and_a_programme_without_version_are_refused(recorder: TenantRecorder) -> None:

@@ -16,6 +16,8 @@ from tenants.event_store import NewDisclosure, NewKey, RecordedEvent, TenantReco
 Register = Callable[..., UUID]
 
 OF_ONE_CITY = ("tenant_head", "event", "idempotency", "disclosure", "subject_key")
+RARELY_FILLED = ("access_log", "restoration")
+PUBLISHED = ("tree_node", "checkpoint", "log_key", "cosignature", "checkpoint_timestamp", "root_entry")
 """The tables that are one city's own."""
 
 
@@ -91,16 +93,18 @@ def test_a_session_of_one_city_cannot_append_to_another(database: Database, two:
     assert TenantRecorder(database, two[1]).head().size == 1
 
 
-def test_deleting_a_disclosure_reaches_the_own_city_only(database: Database, two: tuple[UUID, UUID]) -> None:
-    with database.tenant(Role.APP, two[0]) as connection:
-        assert connection.execute("DELETE FROM disclosure").rowcount == 1
-        assert connection.execute("DELETE FROM subject_key WHERE tenant_id = %s", (two[1],)).rowcount == 0
-    with database.tenant(Role.APP, two[1]) as connection:
-        assert connection.execute("SELECT count(*) FROM disclosure").fetchone() == (1,)
+@pytest.mark.parametrize("table", ["disclosure", "subject_key", "access_log", "checkpoint", "root_entry"])
+def test_no_login_of_the_service_takes_away_a_text_a_key_or_what_was_published(
+    database: Database, two: tuple[UUID, UUID], table: str
+) -> None:
+    for role in SERVICE_ROLES:
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"UPDATE {table} SET tenant_id = tenant_id"):
+            with pytest.raises(errors.InsufficientPrivilege), database.tenant(role, two[0]) as connection:
+                connection.execute(statement)
 
 
-@pytest.mark.parametrize("table", ["event", "disclosure", "subject_key", "idempotency", "tenant_head"])
-def test_readers_of_public_pages_reach_no_log_and_no_sealed_value(
+@pytest.mark.parametrize("table", ["idempotency", "tenant_head", "access_log", "restoration"])
+def test_readers_of_public_pages_reach_nothing_but_what_is_public(
     database: Database, two: tuple[UUID, UUID], table: str
 ) -> None:
     with pytest.raises(errors.InsufficientPrivilege), database.tenant(Role.READER, two[0]) as connection:
@@ -143,8 +147,10 @@ def test_policies_on_a_citys_own_tables_are_those_that_are_documented(database: 
         policies = connection.execute(
             "SELECT tablename, policyname, qual FROM pg_policies WHERE schemaname = 'public' ORDER BY 1, 2"
         ).fetchall()
-    own = [(table, "own_city", "(tenant_id = current_tenant())") for table in OF_ONE_CITY]
-    assert sorted(policies) == sorted([*own, ("tenant_head", "every_city", "true")])
+    own = [(table, "own_city", "(tenant_id = current_tenant())") for table in (*OF_ONE_CITY, *RARELY_FILLED)]
+    public = [(table, "everyone", "true") for table in PUBLISHED] + [(table, "own_log", None) for table in PUBLISHED]
+    closed = ("disclosure", "published", "((visibility = 'PUBLIC'::text) AND (embargo IS NULL))")
+    assert sorted(policies, key=str) == sorted([*own, *public, closed, ("tenant_head", "every_city", "true")], key=str)
 
 
 def test_the_service_refuses_a_superuser_and_the_owner(database: Database, server) -> None:

@@ -14,7 +14,17 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tenants.database import SERVICE_ROLES, Database, DatabaseUnavailable, Role, Urls, connect
 from tenants.migrate import MigrationRefused, migrate, pending
 
-ALL = ["0001-roles", "0002-registry", "0003-events", "0004-disclosures", "0005-append", "0006-disclosure-effects"]
+ALL = [
+    "0001-roles",
+    "0002-registry",
+    "0003-events",
+    "0004-disclosures",
+    "0005-append",
+    "0006-disclosure-effects",
+    "0007-ledger",
+    "0008-custody",
+    "0009-archive",
+]
 PASSWORD = "only-for-tests"
 
 

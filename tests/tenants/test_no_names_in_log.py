@@ -18,8 +18,9 @@ from domain.text import Visibility
 from domain.vocabulary import PartyKind
 from tenants.book import Book
 from tenants.cases import import_cases, load_cases
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role
-from tenants.disclosures import CityKeys, is_digest
+from tenants.disclosures import is_digest
 from tenants.programmes import load_city, load_programmes
 from tenants.registry import register
 
@@ -91,7 +92,12 @@ def entries(database: Database, keys: CityKeys) -> list[bytes]:
         with database.tenant(Role.AUDITOR, city.tenant_id) as connection:
             log = [entry for (entry,) in connection.execute("SELECT event_entry(e) FROM event e").fetchall()]
         with database.tenant(Role.APP, city.tenant_id) as connection:
-            beside = {digest for (digest,) in connection.execute("SELECT digest FROM disclosure").fetchall()}
+            beside = {
+                digest
+                for (digest,) in connection.execute(
+                    "SELECT digest FROM disclosure_places(%s)", (city.tenant_id,)
+                ).fetchall()
+            }
         assert beside == {leaf for entry in log for leaf in leaves(json.loads(entry)) if is_digest(leaf)}
         found += log
     return found

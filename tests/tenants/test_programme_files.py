@@ -11,8 +11,9 @@ import pytest
 import tenants
 from domain.rules import Rules, requires_in_one_place
 from tenants.book import Book
+from tenants.city_keys import CityKeys
 from tenants.database import Database, Role
-from tenants.disclosures import CityKeys, public_texts
+from tenants.disclosures import public_texts
 from tenants.programmes import InvalidFile, changes, check_programme, load_programme
 from tenants.registry import register
 from tenants.toml_lines import line_of

@@ -16,8 +16,8 @@ from domain.event import Mode
 from domain.programme import Programme
 from domain.vocabulary import Status
 from tenants.book import Book, Request
+from tenants.city_keys import CityKeys
 from tenants.database import Database
-from tenants.disclosures import CityKeys
 from tenants.programmes import InvalidFile, load_programmes
 from tenants.registry import register
 

@@ -19,8 +19,8 @@ from domain.values import Frozen
 from domain.vocabulary import Status
 from tenants.book import Book, Request
 from tenants.cases import Fact, Imported, import_cases
+from tenants.city_keys import CityKeys
 from tenants.database import Database
-from tenants.disclosures import CityKeys
 from tenants.registry import register
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "worked-example"

@@ -10,8 +10,8 @@ import pytest
 
 import tenants as package
 from tenants.book import Book
+from tenants.city_keys import CityKeys
 from tenants.database import Database
-from tenants.disclosures import CityKeys
 from tenants.registry import register
 
 
