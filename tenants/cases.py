@@ -153,7 +153,7 @@ def import_cases(book: Book, slug: str, path: Path, say: Callable[[str], None] =
         anomalies += [(name, entered.name, rule) for rule in entered.event.breaks]
         if place[-1] == 0:
             say(name)
-    plan.add(city, _window("close-import-window", {"entered": len(plan) + 1}))
+    plan.add(city, _window("close-import-window", {"entered": len(plan) - 1}))
     return Imported(plan.commit(key), len(file.cases), file.facts, tuple(anomalies))
 
 
