@@ -6,7 +6,7 @@ import sys
 
 from pydantic import ValidationError
 
-from gateway.cli import entering, ledger, reading, service  # noqa: F401  (they add their commands)
+from gateway.cli import archive, audit, custody, entering, ledger, reading, service  # noqa: F401  (they add their commands)
 from gateway.cli.console import EXPLAINED, app, fail
 from tenants.book import problems
 

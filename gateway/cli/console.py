@@ -17,14 +17,16 @@ from domain.errors import DomainError
 from gateway.runtime import NotReady, Service, service
 from gateway.settings import Settings
 from tenants import registry
+from tenants.archive.format import ArchiveError
 from tenants.book import Book, HistoryBroken
 from tenants.cases import BadCase
 from tenants.city_keys import KeyUnusable
+from tenants.custody_journal import JournalDamaged
 from tenants.database import DatabaseUnavailable, TooMuchPrivilege
 from tenants.disclosures import DisclosureAltered
 from tenants.embedded_system import EmbeddedError
 from tenants.key_files import KeyExposed
-from tenants.ledger.keys import LogKeyMissing
+from tenants.ledger.keys import LogKeyMissing, SignedTreeUnreadable
 from tenants.ledger.note import NoteWrong
 from tenants.ledger.policy import PolicyWrong
 from tenants.ledger.publish import HistoryChanged
@@ -43,6 +45,7 @@ app = typer.Typer(
 City = Annotated[str, typer.Argument(help="The city's slug, for instance yamato.")]
 
 EXPLAINED = (
+    ArchiveError,
     BadCase,
     BadEntry,
     DatabaseUnavailable,
@@ -52,6 +55,7 @@ EXPLAINED = (
     HistoryBroken,
     HistoryChanged,
     InvalidFile,
+    JournalDamaged,
     KeyExposed,
     KeyUnusable,
     LogDamaged,
@@ -62,6 +66,7 @@ EXPLAINED = (
     NotReady,
     PersistenceError,
     PolicyWrong,
+    SignedTreeUnreadable,
     TooMuchPrivilege,
 )
 """Errors whose message says what is wrong, where, and how to mend it."""

@@ -37,16 +37,6 @@ CREATE TABLE log_key (
   PRIMARY KEY (tenant_id, vkey)
 );
 
--- The last checkpoint of each former home of a log that came in an archive, with the key that signed it there.
-CREATE TABLE former_checkpoint (
-  tenant_id   uuid NOT NULL,
-  vkey        text NOT NULL,
-  size        bigint NOT NULL,
-  note        text NOT NULL,
-  imported_at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, vkey, size)
-);
-
 -- What outside witnesses answered about a checkpoint: their signature lines (C2SP tlog-cosignature).
 CREATE TABLE cosignature (
   tenant_id uuid NOT NULL,
@@ -81,7 +71,7 @@ DECLARE
   name text;
 BEGIN
   FOREACH name IN ARRAY
-    ARRAY['tree_node', 'checkpoint', 'log_key', 'former_checkpoint', 'cosignature', 'checkpoint_timestamp', 'root_entry']
+    ARRAY['tree_node', 'checkpoint', 'log_key', 'cosignature', 'checkpoint_timestamp', 'root_entry']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
