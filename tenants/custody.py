@@ -306,12 +306,16 @@ def withdraw(book: Book, digest: str, *, reason: str, by: str, on: date, note: s
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What became of a subject: where its texts stood, and the positions of the events that say so."""
+    """What became of a subject: where its texts stood, and the positions of the events that say so.
+
+    `mentions`: digests of the city's other public texts that contain one of those destroyed, word for word.
+    """
 
     subject: str
     streams: tuple[UUID, ...]
     positions: tuple[int, ...]
     repeated: bool
+    mentions: tuple[str, ...] = ()
 
 
 def erase(
@@ -353,8 +357,21 @@ def erase(
                 approved_by=approved_by,
             ),
         )
+    mentions = _mentions(book, known)
     receipt = plan.commit()
-    return Erasure(known, tuple(streams), tuple(range(receipt.first, receipt.last + 1)), repeated=False)
+    positions = tuple(range(receipt.first, receipt.last + 1))
+    return Erasure(known, tuple(streams), positions, repeated=False, mentions=mentions)
+
+
+def _mentions(book: Book, subject: str) -> tuple[str, ...]:
+    """The public texts of others that say what a public text of the subject says, such as its name."""
+    with book.database.tenant(Role.APP, book.tenant) as connection:
+        texts = public_texts(connection, book.keys, book.tenant)
+        rows = connection.execute(
+            "SELECT digest FROM disclosure_places(%s, p_subject => %s)", (book.tenant, subject)
+        ).fetchall()
+    own = {digest: texts.pop(digest) for (digest,) in rows if digest in texts}
+    return tuple(sorted(digest for digest, text in texts.items() if any(said in text for said in own.values())))
 
 
 def _erasures(book: Book, subject: str) -> tuple[int, ...]:

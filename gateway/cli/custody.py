@@ -131,6 +131,10 @@ def erase(
             say(f"{city}: {subject} was erased before, at position {listed}; nothing recorded")
         else:
             say(f"{city}: {subject} is erased from {len(erased.streams)} records, at position {listed}")
+        if erased.mentions:
+            say("Other public texts say the same words. Read them, and take from publication what tells of the person:")
+        for digest in erased.mentions:
+            typer.echo(f"kyodo withdraw {city} {digest} --reason PERSONAL_DATA --by {by}")
         say("Backups, exports and copies made before still hold it; docs/custody.md says where and until when.")
 
 

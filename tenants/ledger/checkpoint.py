@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from tenants.ledger.note import NoteWrong
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SIZE = re.compile(r"0|[1-9]\d{0,18}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _LINES = 3
 
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
@@ -36,14 +35,19 @@ class Checkpoint:
     @classmethod
     def of(cls, text: str) -> Checkpoint:
         """Read a note's text, extension lines passed over; NoteWrong where it is not that of a checkpoint."""
-        origin, size, root = [*text.split("\n"), "", "", ""][:_LINES]
+        lines = text.removesuffix("\n").split("\n")
+        origin, size, root = [*lines, "", "", ""][:_LINES]
         try:
             digest = b64decode(root, validate=True)
-        except (Base64Error, ValueError):
+        except ValueError:
             digest = b""
-        if not origin or not _SIZE.fullmatch(size) or len(digest) != HASH_SIZE:
+        if not all(lines) or not _SIZE.fullmatch(size) or len(digest) != HASH_SIZE:
             raise NoteWrong("a checkpoint is an origin line, a size line and a root line")
-        return cls(origin, int(size), digest)
+        checkpoint = cls(origin, int(size), digest)
+        # One tree is written in one way only: base64 may hide bits behind the last byte.
+        if not text.startswith(checkpoint.text):
+            raise NoteWrong("the root of a checkpoint is not written as base64 of 32 bytes and a newline")
+        return checkpoint
 
 
 def tlog_proof(index: int, proof: Sequence[bytes], checkpoint: str, extra: bytes) -> str:

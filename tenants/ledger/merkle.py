@@ -105,6 +105,7 @@ def check_inclusion(proof: Sequence[bytes], index: int, size: int, leaf: bytes, 
     """That the leaf hash stands at `index` of the tree of that size and root (RFC 9162 §2.1.3.2); else ProofWrong."""
     if not 0 <= index < size:
         raise ProofWrong(f"a tree of size {size} has no leaf {index}")
+    _whole(leaf, root, *proof)
     if _run_path(proof, index, 0, size, leaf) != root:
         raise ProofWrong(f"leaf {index} does not lead to the root of the tree of size {size}")
 
@@ -123,11 +124,18 @@ def check_consistency(proof: Sequence[bytes], old: int, size: int, old_root: byt
     """
     if not 0 < old <= size:
         raise ProofWrong(f"size {old} cannot be the beginning of a tree of size {size}")
+    _whole(*proof, *((old_root, root) if proof else ()))
     was, now = _run_subproof(proof, old, 0, size, old_root)
     if was != old_root:
         raise ProofWrong(f"the proof does not lead to the old root, of size {old}")
     if now != root:
         raise ProofWrong(f"the tree of size {size} does not begin with the one of size {old}")
+
+
+def _whole(*hashes: bytes) -> None:
+    """That each is a hash; else a proof could choose where the first of the two hashed together ends."""
+    if any(len(each) != HASH_SIZE for each in hashes):
+        raise ProofWrong(f"a hash of {HASH_SIZE} bytes has another length")
 
 
 def _split(size: int) -> int:

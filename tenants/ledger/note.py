@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ _MAX_NOTE = 100_000
 _MAX_SIGNATURES = 64
 _ID_SIZE = 4
 _TIME_SIZE = 8
+_LAST_TIME = (1 << 63) - 1  # "It MUST NOT exceed 2^63 - 1" (tlog-cosignature, "Format").
 _SECRET_PARTS = 5
 
 
@@ -50,7 +50,7 @@ class Verifier:
         given, _, encoded = rest.partition("+")
         try:
             material = b64decode(encoded, validate=True)
-        except Base64Error as malformed:
+        except ValueError as malformed:
             raise NoteWrong(f"{vkey!r} is not a verifier key: {malformed}") from malformed
         verifier = cls(name, material[:1], material[1:])
         if verifier.kind not in {ED25519, COSIGNATURE} or len(verifier.public) != 32:  # noqa: PLR2004  (RFC 8032)
@@ -74,6 +74,8 @@ class Verifier:
         message = text.encode()
         if self.kind == COSIGNATURE:
             time, signature = int.from_bytes(signature[:_TIME_SIZE], "big"), signature[_TIME_SIZE:]
+            if time > _LAST_TIME:
+                return False
             message = f"cosignature/v1\ntime {time}\n".encode() + message
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
@@ -110,7 +112,7 @@ class Signer:
             signer = cls(parts[2], Ed25519PrivateKey.from_private_bytes(material[1:]))
         except ValueError as malformed:
             raise NoteWrong(f"the key of {parts[2]} cannot be read: {malformed}") from malformed
-        if material[:1] != ED25519 or parts[3] != signer.verifier.id.hex():
+        if material[:1] != ED25519 or not is_key_name(signer.name) or parts[3] != signer.verifier.id.hex():
             raise NoteWrong(f"the key of {parts[2]} is not the one that its ID names")
         return signer
 
@@ -166,13 +168,15 @@ def split(note: str) -> tuple[str, list[Signature]]:
 
 def signatures(lines: str) -> Iterator[Signature]:
     """Signature lines as they stand at the end of a note or in a witness's answer; NoteWrong for anything else."""
-    for line in lines.splitlines():
-        dash, name, encoded, *rest = [*line.split(" "), "", ""][:4]
+    # Only a newline ends a line; Python's splitlines() knows ten more ends, at which other readers would not stop.
+    for line in lines.removesuffix("\n").split("\n"):
+        dash, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
         try:
             material = b64decode(encoded, validate=True)
-        except (Base64Error, ValueError) as malformed:
+        except ValueError as malformed:
             raise NoteWrong(f"{line!r} is not a signature line: {malformed}") from malformed
-        if dash != "—" or not is_key_name(name) or len(material) <= _ID_SIZE or rest[0]:
+        if dash != "—" or not is_key_name(name) or len(material) <= _ID_SIZE:
             raise NoteWrong(f"{line!r} is not a signature line")
         yield Signature(name, material[:_ID_SIZE], material[_ID_SIZE:])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tenants.ledger.note import COSIGNATURE, NoteWrong, Verifier
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 _NONE = "none"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_ADDRESS = re.compile(r"https?://(?:[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 
 
 class PolicyWrong(Exception):
@@ -40,12 +45,10 @@ class Policy:
         """Read a policy file; PolicyWrong names the line."""
         reader = _Reader()
         for number, line in enumerate(text.split("\n"), start=1):
-            words = line.split("#")[0].split() if line.lstrip(" \t").startswith("#") else line.split()
-            if words:
-                try:
-                    reader.take(words)
-                except (NoteWrong, ValueError) as wrong:
-                    raise PolicyWrong(f"line {number}: {wrong}. {PolicyWrong.__doc__}") from wrong
+            try:
+                reader.take(line)
+            except (NoteWrong, ValueError) as wrong:
+                raise PolicyWrong(f"line {number}: {wrong}. {PolicyWrong.__doc__}") from wrong
         if reader.quorum is None:
             raise PolicyWrong(f"the quorum line is missing. {PolicyWrong.__doc__}")
         return cls(tuple(reader.witnesses.values()), reader.groups, reader.quorum)
@@ -68,11 +71,21 @@ class _Reader:
         self.witnesses: dict[str, Witness] = {}
         self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.quorum: str | None = None
+        self._logs: set[bytes] = set()
+        self._members: set[str] = set()
 
-    def take(self, words: list[str]) -> None:
+    def take(self, line: str) -> None:
+        if _CONTROL.search(line):
+            raise ValueError("a line holds no control characters but tabs, so that it ends in a newline alone")
+        # Space and tab only: any other space of Unicode is part of a name.
+        words = re.findall(r"[^ \t]+", line)
+        if words and not words[0].startswith("#"):
+            self._take(words)
+
+    def _take(self, words: list[str]) -> None:
         match words:
-            case ["log", vkey, *_]:
-                Verifier.of(vkey)
+            case ["log", vkey, *rest] if len(rest) <= 1:
+                self._log(Verifier.of(vkey))
             case ["witness", name, vkey, *rest] if len(rest) <= 1:
                 self._witness(name, Verifier.of(vkey), rest[0] if rest else None)
             case ["group", name, threshold, *members] if members:
@@ -83,19 +96,32 @@ class _Reader:
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no log, witness, group or quorum line, or comes twice")
 
+    def _log(self, key: Verifier) -> None:
+        if key.public in self._logs:
+            raise ValueError(f"the key of log {key.name} is listed twice")
+        self._logs.add(key.public)
+
     def _witness(self, name: str, key: Verifier, url: str | None) -> None:
         self._unused(name)
         if key.kind != COSIGNATURE:
             raise ValueError(f"the key of witness {name} is not one of cosignatures")
         if any(known.key.public == key.public for known in self.witnesses.values()):
             raise ValueError(f"the key of witness {name} is listed twice")
+        if url is not None and not (_ADDRESS.fullmatch(url) and urlsplit(url).port != 0):
+            raise ValueError(f"{url!r} is not an address of the form https://host/path")
         self.witnesses[name] = Witness(name, key, url.rstrip("/") if url else None)
 
     def _group(self, name: str, threshold: str, members: list[str]) -> None:
         self._unused(name)
         for member in members:
             self._known(member)
-        count = {"any": 1, "all": len(members)}.get(threshold) or int(threshold)
+            # Else one witness could count for two.
+            if member in self._members:
+                raise ValueError(f"{member} is a member of a group already")
+            self._members.add(member)
+        count = {"any": 1, "all": len(members)}.get(threshold, 0)
+        if _COUNT.fullmatch(threshold):
+            count = int(threshold)
         if not 1 <= count <= len(members):
             raise ValueError(f"group {name} cannot need {threshold} of {len(members)}")
         self.groups[name] = (count, tuple(members))

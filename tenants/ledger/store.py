@@ -150,7 +150,7 @@ class PublishedLog:
         try:
             check_inclusion(proof, position - 1, published.size, leaf_hash(entry), published.root)
         except ProofWrong as damaged:
-            raise LogDamaged(f"position {position}: the entry does not lead to the root that was signed") from damaged
+            raise LogDamaged(f"position {position} does not lead to the root that was signed") from damaged
         return tlog_proof(position - 1, proof, self.cosigned(published), entry)
 
     @contextmanager

@@ -14,7 +14,8 @@ WIDTH = 256  # hashes of a full tile, entries of a full bundle
 ENTRIES = -1
 """The level under which the entry bundles are found, beside those of the tree."""
 
-_PATH = re.compile(r"(entries|0|[1-9]\d?)/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?")
+# Six groups of digits number more tiles than a tree of 2**63 leaves has.
+_PATH = re.compile(r"(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 _HIGHEST = 63
 
 
@@ -51,7 +52,7 @@ class Tile:
         number = int(found[2].replace("x", "").replace("/", ""))
         width = int(found[3]) if found[3] else WIDTH
         tile = cls(level, number, width)
-        return tile if level <= _HIGHEST and tile.path == path else None
+        return tile if level <= _HIGHEST and width <= WIDTH and tile.path == path else None
 
     def within(self, size: int) -> bool:
         """Whether a tree of that size has all of it."""

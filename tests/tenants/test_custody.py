@@ -425,6 +425,14 @@ def test_an_erasure_is_told_in_every_record_and_destroys_texts_and_key_at_once(c
         erased(city, "nobody-knows")
 
 
+def test_an_erasure_names_the_texts_of_others_that_say_the_erased_name(city: Town) -> None:
+    city.register("P3", title_ja="保育の会とともに")
+    mention = digest_in(city, "保育の会とともに")
+    done = erased(city)
+    assert done.mentions == (mention,)
+    assert "保育の会とともに" in city.public(), "what is said of them is for the city to judge"
+
+
 def test_an_erasure_is_refused_under_a_hold_on_any_of_the_records_and_nothing_happens(city: Town) -> None:
     city.register("P3")
     city.give("set-legal-hold", "P3", actor="A/mayor", hold=1, basis="LITIGATION")
