@@ -56,7 +56,10 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A log as the index lists it; `witnessed` whether the quorum of the policy cosigned its latest checkpoint."""
+    """A log as the index lists it.
+
+    `sound`: its latest checkpoint is signed by its key; `witnessed`: and cosigned by the quorum of the policy.
+    """
 
     name: str
     name_ja: str
@@ -66,6 +69,7 @@ class Shown:
     size: int
     root: str
     signed_at: datetime
+    sound: bool
     witnessed: bool
 
 
@@ -204,11 +208,12 @@ class Log:
             witnesses = [witness.key for witness in self._promise.policy.witnesses]
             try:
                 _, signed_by = opened(note + lines, [Verifier.of(vkey), *witnesses])
-            except NoteWrong as damaged:
-                raise Problem(500, f"the checkpoint of {name} is not the one that was signed: {damaged}") from damaged
+                sound = True
+            except NoteWrong:
+                signed_by, sound = [], False
             witnessed = bool(witnesses) and self._promise.policy.satisfied(set(signed_by))
-            origin, root_text = Verifier.of(vkey).name, b64encode(root).decode()
-            shown.append(Shown(name, name_ja, name_en, origin, vkey, size, root_text, signed_at, witnessed))
+            origin, root_text = vkey.partition("+")[0], b64encode(root).decode()
+            shown.append(Shown(name, name_ja, name_en, origin, vkey, size, root_text, signed_at, sound, witnessed))
         return shown
 
     def _keys_of(self, name: str) -> list[str]:
@@ -245,7 +250,7 @@ class Log:
 _LOGS = """
     SELECT coalesce(t.slug, %(root)s), coalesce(t.name_ja, ''), coalesce(t.name_en, ''), k.vkey, c.size, c.root,
            c.note, c.signed_at, coalesce(w.lines, '')
-      FROM (SELECT DISTINCT ON (tenant_id) * FROM checkpoint ORDER BY tenant_id, size DESC) c
+      FROM (SELECT DISTINCT ON (tenant_id) * FROM checkpoint ORDER BY tenant_id, size DESC, signed_at DESC) c
       JOIN (SELECT DISTINCT ON (tenant_id) * FROM log_key ORDER BY tenant_id, first_use DESC, vkey DESC) k
      USING (tenant_id)
       LEFT JOIN tenant t USING (tenant_id)

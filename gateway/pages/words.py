@@ -221,6 +221,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "log_checkpoint": ("チェックポイント", "Checkpoint"),
     "log_cosigned": ("立会人の署名あり", "cosigned by witnesses"),
     "log_not_cosigned": ("立会人の署名なし", "not cosigned"),
+    "log_not_sound": ("署名が合いません", "the signature does not fit"),
     "log_none": ("まだ署名したチェックポイントがありません。", "No checkpoint has been signed yet."),
     "record_programme": ("適用した制度", "Judged by"),
     "record_version": ("第{n}版", "version {n}"),

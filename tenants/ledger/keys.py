@@ -24,6 +24,10 @@ class LogKeyMissing(Exception):
     """The log has no signing key on this machine; make one with: kyodo keys create, or restore the key folder."""
 
 
+class SignedTreeUnreadable(Exception):
+    """What was last signed with these keys cannot be read: put back the newest copy of the key folder's signed.json."""
+
+
 class LogKeys:
     """Signing keys, one file each: `<log>/<n>.key` in `folder`, in the form of Go's sumdb/note, mode 0600."""
 
@@ -63,12 +67,15 @@ class LogKeys:
         return bool(self._files(log))
 
     def signed(self, log: UUID) -> Frontier | None:
-        """The tree that was last signed on this machine, None where none was."""
+        """The tree that was last signed on this machine, None where none was. Raises SignedTreeUnreadable."""
+        path = self._signed_path(log)
         try:
-            kept = json.loads(self._signed_path(log).read_text())
+            kept = json.loads(path.read_text())
+            return Frontier(kept["size"], tuple(b64decode(each, validate=True) for each in kept["frontier"]))
         except FileNotFoundError:
             return None
-        return Frontier(kept["size"], tuple(b64decode(each) for each in kept["frontier"]))
+        except (ValueError, KeyError, TypeError) as damaged:
+            raise SignedTreeUnreadable(f"{path}: {SignedTreeUnreadable.__doc__}") from damaged
 
     def sign(self, log: UUID, tree: Frontier) -> None:
         """Remember that this tree is signed; durable on return."""

@@ -294,7 +294,8 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
 _UNSEEN = """
     SELECT c.tenant_id, c.size, c.note,
            coalesce((SELECT max(o.size) FROM cosignature o WHERE o.tenant_id = c.tenant_id AND o.witness = w), 0)
-      FROM (SELECT DISTINCT ON (tenant_id) tenant_id, size, note FROM checkpoint ORDER BY tenant_id, size DESC) c,
+      FROM (SELECT DISTINCT ON (tenant_id) tenant_id, size, note
+              FROM checkpoint ORDER BY tenant_id, size DESC, signed_at DESC) c,
            (SELECT %s::text) AS known(w)
      WHERE NOT EXISTS (
        SELECT FROM cosignature o WHERE o.tenant_id = c.tenant_id AND o.size = c.size AND o.witness = w)

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -25,9 +25,9 @@ import psycopg
 from tenants.database import DatabaseUnavailable, Role
 from tenants.key_files import KeyExposed
 from tenants.ledger.checkpoint import Checkpoint
-from tenants.ledger.keys import LogKeyMissing
+from tenants.ledger.keys import LogKeyMissing, SignedTreeUnreadable
 from tenants.ledger.merkle import Frontier, leaf_hash
-from tenants.ledger.note import NoteWrong, Signer, signed
+from tenants.ledger.note import NoteWrong, Signer, opened, signed, split
 from tenants.ledger.store import ROOT_LOG, ROOT_NAME, Published, entries, first_missing, latest_checkpoint
 from tenants.ledger.tiles import HEIGHT
 
@@ -49,9 +49,13 @@ class HistoryChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Head:
+    """A city's log as it stands, and size and note of its latest checkpoint, 0 and nothing where it has none."""
+
     tenant: UUID
     size: int
     root: bytes
+    published: int
+    note: str
 
 
 class Publisher:
@@ -81,7 +85,7 @@ class Publisher:
         with self._turn(wait=False) as holder:
             if holder is None:
                 return 0
-            for head in self._to_sign(holder):
+            for head in _heads(holder):
                 if published := self._guarded(head.tenant, partial(self._sign_city, head)):
                     made[head.tenant] = published
             if published := self._guarded(ROOT_LOG, self._sign_root):
@@ -94,7 +98,7 @@ class Publisher:
         """Sign one city's log now, and the root log; the city's latest checkpoint. Raises what `publish` would log."""
         with self._turn(wait=True) as holder:
             if holder is not None:
-                for head in self._to_sign(holder):
+                for head in _heads(holder):
                     if head.tenant == tenant:
                         self._sign_city(head)
                 self._sign_root()
@@ -118,19 +122,19 @@ class Publisher:
                 if not holder.closed:
                     holder.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
-    def _to_sign(self, connection: Connection) -> list[_Head]:
-        """The logs that differ in size from their latest checkpoint, or are shorter than what was signed here."""
-        rows = connection.execute(_HEADS).fetchall()
-        return [
-            _Head(tenant, size, root)
-            for tenant, size, root, published in rows
-            if size != published or ((kept := self.keys.signed(tenant)) and kept.size > size)
-        ]
-
     def _guarded(self, signed_log: UUID, work: Callable[[], Published | None]) -> Published | None:
         try:
             published = work()
-        except (HistoryChanged, LogKeyMissing, KeyExposed, NoteWrong) as refused:
+        except (
+            HistoryChanged,
+            LogKeyMissing,
+            KeyExposed,
+            NoteWrong,
+            SignedTreeUnreadable,
+            psycopg.Error,
+            OSError,
+        ) as refused:
+            # Whatever is wrong with one log keeps no other waiting; only a lost database ends the round.
             # Said once, not every round: it stays so until somebody mends it.
             if self._failed.get(signed_log) != str(refused):
                 log.error("log %s is not signed: %s", signed_log, refused)  # noqa: TRY400  (the message says it all)
@@ -140,7 +144,12 @@ class Publisher:
         return published
 
     def _sign_city(self, head: _Head) -> Published | None:
+        kept = self.keys.signed(head.tenant)
+        if not head.size and not head.published and kept is None:
+            return None  # Nothing was ever recorded.
         signers = self.keys.signers(head.tenant)
+        if head.size == head.published and (kept is None or kept.size == head.size) and _bears(head.note, signers):
+            return None
         with self.database.tenant(Role.PROJECTOR, head.tenant) as connection:
             tree = self._tree(connection, head.tenant, head.size)
             if tree.root() != head.root:
@@ -149,9 +158,7 @@ class Publisher:
             published = self._signed(connection, head.tenant, tree, signers)
             if published is not None:
                 connection.execute(
-                    "INSERT INTO root_entry (tenant_id, size, position, entry)"
-                    " SELECT %s, %s, coalesce(max(position), 0) + 1, %s FROM root_entry",
-                    (head.tenant, published.size, published.note.encode()),
+                    _ENTER, {"log": head.tenant, "size": published.size, "entry": published.note.encode()}
                 )
         return published
 
@@ -182,6 +189,7 @@ class Publisher:
             raise HistoryChanged(f"{signed_size} entries were signed and {size} are there: {gone}")
         if last is not None and tree.size < last.size:
             # Another machine signed the latest checkpoint: it must follow from what this one signed.
+            opened(last.note, [signer.verifier for signer in self.keys.signers(signed_log)])
             tree = _fold(connection, signed_log, tree, last.size)
         if last is not None and tree.size == last.size and tree.root() != last.root:
             raise HistoryChanged(f"the checkpoint of size {last.size} does not follow from what was signed here before")
@@ -190,9 +198,11 @@ class Publisher:
     def _signed(
         self, connection: Connection, signed_log: UUID, tree: Frontier, signers: Sequence[Signer]
     ) -> Published | None:
-        """The tree's checkpoint, signed and stored; None when the latest one is of that size already."""
+        """The tree's checkpoint, signed and stored; None when the latest one is of that size and of all of the keys."""
         last = latest_checkpoint(connection, signed_log)
-        if last is not None and last.size >= tree.size:
+        if last is not None and last.size >= tree.size and _bears(last.note, signers):
+            if self.keys.signed(signed_log) != tree:
+                self.keys.sign(signed_log, tree)  # Another machine signed it, and this one has followed.
             return None
         checkpoint = Checkpoint(signers[-1].name, tree.size, tree.root())
         published = Published(tree.size, tree.root(), signed(checkpoint.text, signers), datetime.now(UTC))
@@ -205,17 +215,37 @@ class Publisher:
         with connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO log_key (tenant_id, vkey, first_use) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                [(signed_log, signer.verifier.vkey, published.signed_at) for signer in signers],
+                [
+                    (signed_log, signer.verifier.vkey, published.signed_at + timedelta(microseconds=number))
+                    for number, signer in enumerate(signers)
+                ],
             )
         return published
 
 
+# A checkpoint that was lost and is signed once more, which makes the same note, stands in the root log already.
+_ENTER = """
+    INSERT INTO root_entry (tenant_id, size, position, entry)
+    SELECT %(log)s, %(size)s, (SELECT coalesce(max(position), 0) + 1 FROM root_entry), %(entry)s
+     WHERE NOT EXISTS (SELECT FROM root_entry WHERE tenant_id = %(log)s AND size = %(size)s AND entry = %(entry)s)
+"""
 _HEADS = """
-    SELECT h.tenant_id, h.size, h.root, coalesce(c.size, 0) FROM tenant_head h
+    SELECT h.tenant_id, h.size, h.root, coalesce(c.size, 0), coalesce(c.note, '') FROM tenant_head h
       LEFT JOIN LATERAL (
-        SELECT size FROM checkpoint c WHERE c.tenant_id = h.tenant_id ORDER BY size DESC LIMIT 1) c ON true
+        SELECT size, note FROM checkpoint c
+         WHERE c.tenant_id = h.tenant_id ORDER BY size DESC, signed_at DESC LIMIT 1) c ON true
      ORDER BY 1
 """
+
+
+def _bears(note: str, signers: Sequence[Signer]) -> bool:
+    """Whether a checkpoint bears a signature of each of the keys."""
+    found = {(each.name, each.id) for each in split(note)[1]} if note else set()
+    return all((signer.name, signer.verifier.id) in found for signer in signers)
+
+
+def _heads(connection: Connection) -> list[_Head]:
+    return [_Head(*row) for row in connection.execute(_HEADS).fetchall()]
 
 
 def _fold(connection: Connection, signed_log: UUID, tree: Frontier, size: int) -> Frontier:
@@ -247,7 +277,7 @@ def _where(connection: Connection, head: _Head) -> str:
 def standing(database: Database) -> list[tuple[UUID, int, int]]:
     """Every log with the number of its entries and how many of them its latest checkpoint covers."""
     with database.projector() as connection:
-        cities = [(tenant, size, published) for tenant, size, _, published in connection.execute(_HEADS).fetchall()]
+        cities = [(head.tenant, head.size, head.published) for head in _heads(connection)]
         row = connection.execute(
             "SELECT coalesce(max(position), 0), (SELECT coalesce(max(size), 0) FROM checkpoint WHERE tenant_id = %s)"
             " FROM root_entry",

@@ -64,7 +64,9 @@ class PublishedLog:
     def at(self, size: int) -> Published:
         """The checkpoint of that size; NotInLog where none was signed."""
         with self._connection() as connection:
-            row = connection.execute(f"{_CHECKPOINT} AND size = %s", (self.log, size)).fetchone()
+            row = connection.execute(
+                f"{_CHECKPOINT} AND size = %s ORDER BY signed_at DESC LIMIT 1", (self.log, size)
+            ).fetchone()
         if row is None:
             raise NotInLog(f"no checkpoint of size {size} was signed")
         return Published(*row)
@@ -73,7 +75,7 @@ class PublishedLog:
         """The checkpoint with which the entry was published; NotInLog while there is none."""
         with self._connection() as connection:
             row = connection.execute(
-                f"{_CHECKPOINT} AND size >= %s ORDER BY size LIMIT 1", (self.log, position)
+                f"{_CHECKPOINT} AND size >= %s ORDER BY size, signed_at LIMIT 1", (self.log, position)
             ).fetchone()
         if row is None or position < 1:
             raise NotInLog(f"position {position} is not published yet")
@@ -172,14 +174,14 @@ class Subtrees:
 
 def latest_checkpoint(connection: Connection, log: UUID) -> Published | None:
     """The log's latest checkpoint, None while nothing is published."""
-    row = connection.execute(f"{_CHECKPOINT} ORDER BY size DESC LIMIT 1", (log,)).fetchone()
+    row = connection.execute(f"{_CHECKPOINT} ORDER BY size DESC, signed_at DESC LIMIT 1", (log,)).fetchone()
     return Published(*row) if row else None
 
 
 def position_in_root(connection: Connection, tenant: UUID, size: int) -> int | None:
     """Where in the root log a city's checkpoint stands."""
     row = connection.execute(
-        "SELECT position FROM root_entry WHERE tenant_id = %s AND size = %s", (tenant, size)
+        "SELECT max(position) FROM root_entry WHERE tenant_id = %s AND size = %s", (tenant, size)
     ).fetchone()
     return row[0] if row else None
 

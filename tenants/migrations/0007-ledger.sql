@@ -19,14 +19,15 @@ CREATE TABLE tree_node (
   PRIMARY KEY (tenant_id, level, number)
 );
 
--- A log's signed statement of its size and root, as a note (C2SP tlog-checkpoint). Sizes only grow.
+-- A log's signed statement of its size and root, as a note (C2SP tlog-checkpoint). Sizes only grow; of one size there is
+-- a second one where the log's keys have changed since.
 CREATE TABLE checkpoint (
   tenant_id uuid NOT NULL,
   size      bigint NOT NULL CHECK (size > 0),
   root      bytea NOT NULL CHECK (length(root) = 32),
   note      text NOT NULL,
   signed_at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, size)
+  PRIMARY KEY (tenant_id, size, signed_at)
 );
 
 -- The public keys under which a log's checkpoints were signed, each as a verifier key (C2SP signed-note).
@@ -62,8 +63,11 @@ CREATE TABLE root_entry (
   size      bigint NOT NULL,
   position  bigint NOT NULL UNIQUE,
   entry     bytea NOT NULL CHECK (length(entry) <= 65535),
-  PRIMARY KEY (tenant_id, size)
+  PRIMARY KEY (tenant_id, size, position)
 );
+
+-- The root log is served beside the cities' logs, under a name that no city can have.
+ALTER TABLE tenant ADD CONSTRAINT tenant_slug_is_no_other_log CHECK (slug <> 'root');
 
 -- Read by everyone, added to by the worker for the city that it has set; changed and removed by nobody.
 DO $do$

@@ -556,7 +556,9 @@ def test_a_checkpoint_that_its_key_did_not_sign_is_not_listed_as_if_it_had(own, 
     superuser.execute(
         "UPDATE checkpoint SET note = replace(note, '300', '299') WHERE tenant_id = %s", (own.cities["machi"],)
     )
-    assert "machi" in is_problem(log.get("/log"), 500)
+    listed = {each["name"]: each["sound"] for each in log.get("/log").json()["logs"]}
+    assert listed == {"root": True, "machi": False}
+    assert "署名が合いません" in log.get("/log", headers={"accept": "text/html", "accept-language": "ja"}).text
 
 
 def test_no_city_can_be_called_root(tmp_path) -> None:

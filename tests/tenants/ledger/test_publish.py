@@ -278,3 +278,19 @@ def test_no_login_of_the_service_can_change_or_remove_what_was_published(databas
 def test_the_publisher_that_was_refused_says_what_is_missing(database, log_keys, city) -> None:
     with pytest.raises(HistoryChanged, match="no events"):
         Publisher(database, log_keys).publish_city(city)
+
+
+def test_a_log_at_rest_is_signed_again_when_its_keys_change(database, log_keys, city) -> None:
+    record(database, city, 2)
+    publisher = Publisher(database, log_keys)
+    publisher.publish()
+    second = log_keys.rotate(city).verifier
+    assert publisher.publish() == 2, "the same size, by both keys, and the root log that covers it"
+    log = PublishedLog(database, city)
+    assert log.keys()[-1] == second.vkey, "the newest key comes last, though both came into use at once"
+    published = log.checkpoint()
+    assert published is not None
+    assert (published.size, opened(published.note, [second])[1]) == (2, [second])
+    root = PublishedLog(database, ROOT_LOG)
+    assert root.entry(2) == published.note.encode()
+    assert publisher.publish() == 0
