@@ -166,11 +166,25 @@ class Publisher:
         signers = self.keys.signers(ROOT_LOG)
         with self.database.tenant(Role.PROJECTOR, ROOT_LOG) as connection:
             row = connection.execute("SELECT coalesce(max(position), 0) FROM root_entry").fetchone()
+            self._check_root_entries(connection)
             tree = self._tree(connection, ROOT_LOG, row[0] if row else 0)
         if not tree.size:
             return None
         with self.database.tenant(Role.PROJECTOR, ROOT_LOG) as connection:
             return self._signed(connection, ROOT_LOG, tree, signers)
+
+    def _check_root_entries(self, connection: Connection) -> None:
+        """Raises HistoryChanged where an entry that the root log does not cover yet is none that was signed here."""
+        kept = self.keys.signed(ROOT_LOG)
+        rows = connection.execute(
+            "SELECT position, tenant_id, entry FROM root_entry WHERE position > %s ORDER BY 1",
+            (kept.size if kept else 0,),
+        ).fetchall()
+        for position, city, entry in rows if kept else ():
+            try:
+                opened(entry.decode(), [signer.verifier for signer in self.keys.signers(city)])
+            except (NoteWrong, UnicodeDecodeError, LogKeyMissing) as forged:
+                raise HistoryChanged(f"position {position} of the root log was not signed here: {forged}") from forged
 
     def _tree(self, connection: Connection, signed_log: UUID, size: int) -> Frontier:
         """The tree of that size, grown from what was last signed on this machine; HistoryChanged where it cannot be.

@@ -25,7 +25,6 @@ Formats: c2sp.org/tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature, tl
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import gc
 import gzip
 import http.client
@@ -33,25 +32,32 @@ import json
 import multiprocessing
 import os
 import re
+import secrets
 import shutil
+import signal
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 import zlib
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256, sha512
-from itertools import pairwise, takewhile
+from multiprocessing.pool import AsyncResult
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+try:
+    import orjson
+except ImportError:  # Everything is checked without it as well, only more slowly.
+    orjson = None  # type: ignore[assignment]
 
 Ranges = tuple[tuple[int, int], ...]  # positions from the first to the last, both included
 TILE, HASH = 256, 32  # hashes in a full tile, bytes in a hash
@@ -60,15 +66,19 @@ OK, FAILED, NOT_CHECKED = "OK", "FAILED", "NOT CHECKED"
 
 
 class Refused(Exception):
-    """The evidence does not fit. `args` are a sentence and the positions it is about."""
+    """The evidence does not fit. `args` are what does not, a line each, and the positions that it is about."""
 
-    def __init__(self, why: str, positions: Ranges = ()) -> None:
+    def __init__(self, why: str, positions: Iterable[tuple[int, int]] = ()) -> None:
         super().__init__(why, positions)
         self.why, self.positions = why, positions
 
 
 class CannotCheck(Exception):
     """There is nothing to judge: wrong usage, or an answer that does not come. The text says what to do."""
+
+
+class Skipped(Exception):
+    """A step cannot be taken here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(joined)
 
 
-def spoken(ranges: Ranges) -> str:
+def spoken(ranges: Sequence[tuple[int, int]]) -> str:
     """`position 7`, or `positions 7, 9 to 12 and 300 more ranges`."""
     parts = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:20]]
     more = f" and {len(ranges) - 20} more ranges" if len(ranges) > 20 else ""
@@ -327,15 +337,14 @@ def parse_proof(data: bytes) -> Proof:
     return Proof(extra, int(index[6:]), path, parse_checkpoint(checkpoint))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Policy:
     """c2sp.org/tlog-policy: logs, witnesses by name, groups as (how many, of whom), and whom the quorum names."""
 
-    logs: list[Key] = field(default_factory=list)
-    witnesses: dict[str, Key] = field(default_factory=dict)
-    groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
-    quorum: str = ""
-    free: set[str] = field(default_factory=set)  # names that no group has taken yet
+    logs: list[Key]
+    witnesses: dict[str, Key]
+    groups: dict[str, tuple[int, list[str]]]
+    quorum: str
 
     def met(self, signed: Iterable[str], name: str) -> bool:
         """Whether this witness or group, as a rule the quorum, saw what these keys signed."""
@@ -344,47 +353,36 @@ class Policy:
             return sum(self.met(signed, member) for member in members) >= least
         return name == "none" or self.witnesses[name].text in signed
 
-    def read_line(self, line: str) -> None:
-        """Take in one line; Refused says what is wrong with it."""
-        known = {"none", *self.witnesses, *self.groups}
-        match re.split("[ \t]+", line.strip(" \t")):
-            case [""]:
-                pass
-            case [comment, *_] if comment.startswith("#"):
-                pass
-            case ["log", key, *url] if len(url) <= 1 and parse_key(key).kind == SIGNS:
-                self.logs.append(parse_key(key))
-            case ["witness", name, key, *url] if len(url) <= 1 and name not in known and parse_key(key).kind != SIGNS:
-                self.witnesses[name] = parse_key(key)
-                self.free.add(name)
-            case ["group", name, count, *members] if name not in known and len(set(members) & self.free) == len(
+
+def parse_policy(text: str) -> Policy:
+    """A policy file; CannotCheck names the line that is wrong. No group may take what another one has taken."""
+    logs, witnesses, groups, quorums = list[Key](), dict[str, Key](), dict[str, tuple[int, list[str]]](), list[str]()
+    free = set[str]()
+    for number, line in enumerate(text.split("\n"), start=1):
+        known, right = {"none", *witnesses, *groups}, True
+        match line.split():
+            case ["log", key, *url] if len(url) <= 1:
+                logs.append(parse_key(key))
+                right = logs[-1].kind == SIGNS
+            case ["witness", name, key, *url] if len(url) <= 1 and name not in known:
+                witnesses[name] = parse_key(key)
+                free.add(name)
+                right = witnesses[name].kind != SIGNS
+            case ["group", name, count, *members] if name not in known and len(free.intersection(members)) == len(
                 members
             ):
                 least = {"any": 1, "all": len(members)}.get(count) or int(count if count.isdecimal() else 0)
-                if not 1 <= least <= len(members):
-                    raise Refused(f"a group of {len(members)} cannot ask for {count}")
-                self.groups[name] = least, members
-                self.free = self.free - set(members) | {name}
-            case ["quorum", name] if not self.quorum and name in known:
-                self.quorum = name
-            case _:
-                raise Refused(f"{line.strip()[:60]!r} is not understood, or defines or names what it may not")
-
-
-def parse_policy(text: str) -> Policy:
-    """A policy file; CannotCheck names the line that is wrong."""
-    policy = Policy()
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            policy.read_line(line)
-        except Refused as wrong:
-            raise CannotCheck(f"line {number} of the policy: {wrong.why}") from wrong
-    for keys in (policy.logs, policy.witnesses.values()):
-        if len({key.public for key in keys}) != len(keys):
-            raise CannotCheck("the policy lists the same public key twice")
-    if not policy.quorum:
-        raise CannotCheck("the policy has no line that says `quorum <name>`, or `quorum none`")
-    return policy
+                groups[name], free = (least, members), free.difference(members) | {name}
+                right = 1 <= least <= len(members)
+            case ["quorum", name] if not quorums and name in known:
+                quorums.append(name)
+            case [first, *_] if not first.startswith("#"):
+                right = False
+        if not right:
+            raise CannotCheck(f"line {number} of the policy is not understood, or names what it may not: {line[:60]!r}")
+    if not quorums or any(len({key.public for key in keys}) < len(keys) for keys in (logs, witnesses.values())):
+        raise CannotCheck("the policy lists a public key twice, or has no line `quorum <name>` or `quorum none`")
+    return Policy(logs, witnesses, groups, quorums[0])
 
 
 # ---- Merkle trees: RFC 9162 §2.1, the same as RFC 6962 §2.1.
@@ -392,10 +390,6 @@ def parse_policy(text: str) -> Policy:
 
 def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
 
 
 def tree_root(hashes: Sequence[bytes]) -> bytes:
@@ -419,92 +413,32 @@ def included(index: int, size: int, leaf: bytes, root: bytes, path: Sequence[byt
         if last == 0:
             return False
         if at & 1 or at == last:
-            node = node_hash(sibling, node)
+            node = tree_root((sibling, node))
             while not at & 1 and at:
                 at, last = at >> 1, last >> 1
         else:
-            node = node_hash(node, sibling)
+            node = tree_root((node, sibling))
         at, last = at >> 1, last >> 1
     return last == 0 and node == root
 
 
-def consistent(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether the path shows that the tree of the old size is the beginning of the new one (§2.1.4.2)."""
-    if not 0 < old <= new or any(len(each) != HASH for each in path):
-        return False
-    if old == new or not path:
-        return old == new and not path and old_root == new_root
-    start, *rest = path if old & (old - 1) else [old_root, *path]
-    at, last = old - 1, new - 1
-    while at & 1:
-        at, last = at >> 1, last >> 1
-    earlier = later = start
-    for sibling in rest:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            earlier, later = node_hash(sibling, earlier), node_hash(sibling, later)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            later = node_hash(later, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and earlier == old_root and later == new_root
+# ---- Canonical JSON: RFC 8785. The plain way decides; orjson only confirms, a whole bundle at a time.
+
+MAX_DEPTH = 256  # arrays and objects in one another; orjson does not write as many
+MARK = str(secrets.randbits(128))  # stands between entries; nobody could know it when he made them
 
 
-def consistency_path(source: Source, old: int, new: int) -> list[bytes]:
-    """The path from the tree of the old size to the new one, read from the log's hash tiles (§2.1.4.1)."""
-
-    def subtree(start: int, end: int) -> bytes:
-        width = end - start
-        if width & (width - 1):
-            split = start + (1 << (width - 1).bit_length() - 1)
-            return node_hash(subtree(start, split), subtree(split, end))
-        height = width.bit_length() - 1
-        level, index = height // 8, start >> height // 8 * 8
-        number, offset = divmod(index, TILE)
-        tile = read_tile(source, level, number, min(TILE, (new >> 8 * level) - number * TILE))
-        if tile is None:
-            raise Refused(f"the log does not serve {tile_path(level, number)}")
-        return tree_root(slices(tile)[offset : offset + (1 << height % 8)])
-
-    def path(old: int, start: int, end: int, *, known: bool) -> list[bytes]:
-        if start + old == end:
-            return [] if known else [subtree(start, end)]
-        split = 1 << (end - start - 1).bit_length() - 1
-        if old <= split:
-            return [*path(old, start, start + split, known=known), subtree(start + split, end)]
-        return [*path(old - split, start + split, end, known=False), subtree(start, start + split)]
-
-    return path(old, 0, new, known=True) if old else []
-
-
-# ---- Canonical JSON: RFC 8785.
-
-MEMBERS = ("actor", "approved_by", "data", "document_ref", "mode", "position", "programme", "recorded_at",
-           "recorded_by", "schema_version", "signatories", "stream", "tenant", "type", "version")  # fmt: skip
-RECORDED_AT = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
-MAX_DEPTH = 256  # arrays and objects in one another; no quick way below writes as many
-
-quick_load: Callable[[bytes], Any]
-quick_dump: Callable[[Any], bytes]
-try:  # The same answers, faster: the quick way only ever confirms, see parsed_entry().
-    import orjson
-
-    quick_load = orjson.loads
-    quick_dump = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
-except ImportError:
-    # An integer that a double may not hold becomes a float, which prints otherwise; int() refuses NaN and Infinity.
-    _decoder = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) < 16 else float(text), parse_constant=int)
-    _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-    def quick_load(entry: bytes) -> Any:
-        if entry.count(b"[") + entry.count(b"{") > MAX_DEPTH // 2:
-            raise ValueError
-        return _decoder.decode(entry.decode())
-
-    def quick_dump(value: Any) -> bytes:
-        return _encoder.encode(value).encode()
+def canonical_value(entry: bytes) -> Any:
+    """The value of canonical JSON; Refused otherwise."""
+    if values := confirmed([entry]):
+        return values[0]
+    try:
+        value = json.loads(entry.decode("utf-8"))
+        if canonical(value).encode("utf-8") == entry:
+            return value
+    except (ValueError, RecursionError) as wrong:
+        raise Refused(f"it is not JSON: {wrong}") from wrong
+    raise Refused("its JSON is not canonical")
 
 
 def canonical(value: Any, depth: int = 0) -> str:
@@ -545,57 +479,59 @@ def number_text(value: float) -> str:
     return f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
 
 
+def confirmed(entries: Sequence[bytes]) -> list[Any] | None:
+    """The values of these entries where orjson confirms that all are canonical; None where it does not.
+
+    The mark keeps the entries apart: as it stands in the text as often as between them, and nowhere within a value,
+    each entry is one value, however they were cut.
+    """
+    text = b"[" + f',"{MARK}",'.encode().join(entries) + b"]"
+    if orjson is None or not is_plain(text):
+        return None
+    try:
+        values = orjson.loads(text)
+        same = orjson.dumps(values, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == text
+    except (ValueError, TypeError):
+        return None
+    apart = len(values) == 2 * len(entries) - 1 and values[1::2] == [MARK] * (len(entries) - 1)
+    return values[::2] if same and apart else None
+
+
 def is_plain(text: bytes) -> bool:
     """Whether all JSON writers agree with RFC 8785 on this compact JSON: ASCII, no escape, no fraction, no exponent.
 
     A number with one of the latter, all but a few bytes thrown away and `e` read as `.`, shows as a `.` behind `":`,
     `[` or `,`, where true, false and null leave `u.`, `s.` and `u`. A text may look like it, and is then not plain.
     """
-    rest = text.translate(_AS_POINT, _IMMATERIAL)
-    return text.isascii() and b"\\" not in text and b'":.' not in rest and b",." not in rest
+    if not text.isascii() or b"\\" in text:
+        return False
+    rest = text.translate(AS_POINT, IMMATERIAL)
+    return b'":.' not in rest and b",." not in rest
 
 
-_AS_POINT = bytes.maketrans(b"e[", b".,")
-_IMMATERIAL = bytes(set(range(256)) - set(b'":,[}.eus'))
-
-
-def parsed_entry(entry: bytes, plain: bool) -> Any:  # noqa: FBT001 - once an entry, where a name costs time
-    """The value of canonical JSON; Refused otherwise. The slow way decides whatever the quick one does not confirm."""
-    if plain or is_plain(entry):
-        try:
-            value = quick_load(entry)
-            if quick_dump(value) == entry:
-                return value
-        except (ValueError, TypeError):
-            pass
-    try:
-        value = json.loads(entry.decode("utf-8"))
-        if canonical(value).encode("utf-8") == entry:
-            return value
-    except (ValueError, RecursionError) as wrong:
-        raise Refused(f"it is not JSON: {wrong}") from wrong
-    raise Refused("its JSON is not canonical")
-
+AS_POINT = bytes.maketrans(b"e[", b".,")
+IMMATERIAL = bytes(set(range(256)) - set(b'":,[}.eus'))
 
 # ---- Where a log is read: the web, or a folder in the same layout (c2sp.org/tlog-tiles).
 
 TIMEOUT, TRIES, PROGRESS = 30, 4, 2  # seconds, times, seconds
 
 
+@dataclass(frozen=True)
 class Folder:
     """An unpacked archive, or what was kept of an earlier visit."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The bytes of a file; None where there is none; Refused when it is larger than `limit`."""
-        file = self.root / path
-        if not file.is_file():
+        try:
+            with open(f"{self.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs more than reading
+                if os.fstat(file.fileno()).st_size > limit:
+                    raise Refused(f"{path} has more than {limit} bytes")
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        if file.stat().st_size > limit:
-            raise Refused(f"{path} has more than {limit} bytes")
-        return file.read_bytes()
 
 
 class SameHost(HTTPRedirectHandler):
@@ -610,11 +546,14 @@ class SameHost(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+OPENER = build_opener(SameHost)
+
+
+@dataclass(frozen=True)
 class Web:
     """A log served over HTTP under a prefix."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix.rstrip("/")
+    prefix: str
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The body; None for 404; Refused when it is larger than `limit`; CannotCheck when no answer comes."""
@@ -622,12 +561,13 @@ class Web:
         for attempt in range(TRIES):
             time.sleep(attempt * attempt / 4)
             try:
-                body = self._answer(url, limit)
+                body = answered(url, limit)
             except HTTPError as refusal:
+                said = refusal.read(MAX_NOTE)
                 refusal.close()
                 if refusal.code in {404, 410}:
                     return None
-                problem = f"it answers {refusal.code}"
+                problem = f"it answers {refusal.code}{reason(said)}"
                 if refusal.code not in {429, 500, 502, 503, 504}:
                     break
             except (OSError, http.client.HTTPException, ValueError, zlib.error) as broken:
@@ -636,23 +576,32 @@ class Web:
                 if len(body) > limit:
                     raise Refused(f"{url} has more than {limit} bytes")
                 return body
+        if path.startswith("tile/") and problem.startswith("it answers"):
+            raise Refused(f"the log does not give {path}, which its checkpoint covers: {problem}")
         raise CannotCheck(f"{url} cannot be read: {problem}. Check the address and the connection, then try again.")
 
-    @staticmethod
-    def _answer(url: str, limit: int) -> bytes:
-        """One try: up to limit + 1 bytes. A cached old checkpoint would look like a log that went back."""
-        fresh = {} if "/tile/" in url else {"Cache-Control": "no-cache"}
-        request = Request(url, headers={"Accept-Encoding": "gzip, identity", **fresh})  # noqa: S310 - http or https
-        with _opener.open(request, timeout=TIMEOUT) as answer:
-            body, length = bytes(answer.read(limit + 1)), answer.headers.get("Content-Length")
-            if length is not None and len(body) < min(int(length), limit + 1):
-                raise ConnectionError("the answer broke off")
-            if answer.headers.get("Content-Encoding") == "gzip":
-                body = zlib.decompressobj(47).decompress(body, limit + 1)
-            return body
+
+def reason(body: bytes) -> str:
+    """What a problem document (RFC 9457) says, in brackets."""
+    try:
+        return f" ({json.loads(body)['detail']})"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
-_opener = build_opener(SameHost)
+def answered(url: str, limit: int) -> bytes:
+    """One try: up to limit + 1 bytes. A cached old checkpoint would look like a log that went back."""
+    fresh = {} if "/tile/" in url else {"Cache-Control": "no-cache"}
+    request = Request(url, headers={"Accept-Encoding": "gzip, identity", **fresh})  # noqa: S310 - http or https
+    with OPENER.open(request, timeout=TIMEOUT) as answer:
+        body, length = bytes(answer.read(limit + 1)), answer.headers.get("Content-Length")
+        if length is not None and len(body) < min(int(length), limit + 1):
+            raise ConnectionError("the answer broke off")
+        if answer.headers.get("Content-Encoding") == "gzip":
+            body = zlib.decompressobj(47).decompress(body, limit + 1)
+        return body
+
+
 Source = Folder | Web
 
 
@@ -664,28 +613,32 @@ def tile_path(level: int | str, number: int, width: int = TILE) -> str:
     return f"tile/{level}/{'/'.join(groups)}{'' if width == TILE else f'.p/{width}'}"
 
 
-def read_tile(source: Source, level: int, number: int, width: int) -> bytes | None:
-    """The first `width` hashes of a tile, of the full one where the partial one is gone; None when neither is there."""
+def read_tile(source: Source, level: int, number: int, width: int) -> bytes:
+    """The first `width` hashes of a tile, of the full one where the partial one is gone; none when neither is there."""
     for each in dict.fromkeys((width, TILE)):
         data = source.read(tile_path(level, number, each), TILE * HASH)
         if data is not None:
-            return data[: width * HASH] if len(data) == each * HASH else data
-    return None
+            return data[: width * HASH] if len(data) == each * HASH else b""
+    return b""
 
 
-def read_bundle(source: Source, number: int, width: int) -> tuple[list[bytes], bytes]:
-    """Up to `width` entries of a bundle, and its bytes; fewer when it is cut off or not there."""
+def read_bundle(source: Source, number: int, width: int) -> list[bytes]:
+    """Up to `width` entries of a bundle, each behind its length; fewer when it is cut off or not there."""
     partial = source.read(tile_path("entries", number, width), MAX_BUNDLE)
     data = partial if partial is not None or width == TILE else source.read(tile_path("entries", number), MAX_BUNDLE)
-    entries: list[bytes] = []
-    at, end = 0, len(data or b"")
-    while data and at + 2 <= end and len(entries) < width:
-        start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
-        if at <= end:
-            entries.append(data[start:at])
-    if partial is not None and at < end:
+    data, entries, end = data or b"", list[bytes](), 0
+    try:
+        for _ in range(width):
+            start = end + 2
+            end = start + (data[end] << 8 | data[end + 1])
+            entries.append(data[start:end])
+    except IndexError:
+        pass  # cut off
+    if end > len(data):
+        entries.pop()
+    elif partial is not None and len(entries) == width and end < len(data):
         raise Refused(f"{tile_path('entries', number, width)} goes on after its last entry")
-    return entries, data or b""
+    return entries
 
 
 def slices(tile: bytes) -> list[bytes]:
@@ -702,6 +655,13 @@ def unlike(ours: bytes, theirs: bytes, before: int) -> Ranges:
 
 # ---- The scan: every entry read, hashed, compared and parsed once, by as many processes as there are.
 
+MEMBERS = ("actor", "approved_by", "data", "document_ref", "mode", "position", "programme", "recorded_at",
+           "recorded_by", "schema_version", "signatories", "stream", "tenant", "type", "version")  # fmt: skip
+Row = tuple[int, str, str, str, int]  # what the scan compares of an event: these members of it
+FIELDS = itemgetter("position", "recorded_at", "stream", "tenant", "version")
+RECORDED_AT = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z,"
+MOMENTS = re.compile(f"(?:{RECORDED_AT})*")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -709,13 +669,14 @@ class Job:
 
     source: Source
     size: int
-    of_root: bool = False
-    first: int = 0
-    end: int = 0
+    of_root: bool
     kept: Folder | None = None
     kept_size: int = 0
-    fresh: Path | None = None
-    digests: tuple[bytes, ...] = ()
+    fresh: Path | None = None  # where to write the level-0 tiles that are not yet kept
+    digests: tuple[bytes, ...] = ()  # to look for
+    form: bool = True  # whether the entries' form is looked at
+    first: int = 0
+    end: int = 0
 
 
 @dataclass
@@ -730,20 +691,19 @@ class Found:
     unlike_kept: list[tuple[int, int]] = field(default_factory=list)
     odd: list[tuple[int, str]] = field(default_factory=list)  # a position and what is wrong with its entry
     seen: list[tuple[bytes, int]] = field(default_factory=list)  # a digest and the position of its entry
-    checkpoints: dict[str, list[tuple[int, int, bytes]]] = field(default_factory=dict)  # origin: position, size, root
-    streams: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # first version, its position, last version
+    checkpoints: list[tuple[str, int, int, bytes]] = field(default_factory=list)  # origin, position, size, root
+    begun: dict[str, tuple[int, int]] = field(default_factory=dict)  # stream: version and position met first
+    newest: dict[str, int] = field(default_factory=dict)  # stream: version met last
     holes: bool = False  # an entry is missing or cannot be read
     tenant: str = ""
     times: tuple[str, int, str] = ("", 0, "")  # the first recorded_at, its position, the last one
 
     def join(self, later: Found) -> None:
         """Take in what was found further on, checking what only both together show."""
-        for name in ("roots", "missing", "no_tile", "altered", "unlike_kept", "odd", "seen"):
+        for name in ("roots", "missing", "no_tile", "altered", "unlike_kept", "odd", "seen", "checkpoints"):
             getattr(self, name).extend(getattr(later, name))
         self.served |= later.served
         self.holes |= later.holes
-        for origin, entries in later.checkpoints.items():
-            self.checkpoints.setdefault(origin, []).extend(entries)
         first, position, last = later.times
         if first < self.times[2]:
             self.odd.append((position, f"it was recorded at {first}, before the entry ahead of it"))
@@ -751,10 +711,9 @@ class Found:
             self.odd.append((position, f"it is of tenant {later.tenant}, the log of {self.tenant}"))
         self.tenant = self.tenant or later.tenant
         self.times = (self.times[0] or first, self.times[1] or position, last or self.times[2])
-        for stream, (version, position, newest) in later.streams.items():
-            oldest = self.streams.get(stream)
-            self.check_version(stream, position, version, oldest[2] if oldest else None)
-            self.streams[stream] = (*(oldest[:2] if oldest else (version, position)), newest)
+        for stream, (version, position) in later.begun.items():
+            self.check_version(stream, position, version, self.newest.get(stream))
+        self.newest |= later.newest
 
     def check_version(self, stream: str, position: int, version: int, last: int | None) -> None:
         """A stream begins with version 0 or 1 and goes on without a gap, but for what could not be read."""
@@ -782,84 +741,105 @@ def scan_bundle(job: Job, number: int, found: Found) -> None:
     width = min(TILE, job.size - before)
     end = before + width
     try:
-        served = read_tile(job.source, 0, number, width) or b""
-        entries, data = read_bundle(job.source, number, width)
+        served, entries = read_tile(job.source, 0, number, width), read_bundle(job.source, number, width)
     except Refused as wrong:
         found.odd.append((before + 1, wrong.why))
-        served, entries, data = b"", [], b""
+        served, entries = b"", []
     leaves = [sha256(b"\x00" + entry).digest() for entry in entries]
     tile = b"".join(leaves)
-    if len(served) != width * HASH:
+    if not served:
         found.no_tile.append((before + 1, end))
     found.altered.extend(unlike(tile, served, before))
     if len(entries) < width:
         found.missing.append((before + len(entries) + 1, end))
         found.holes = True
-        tile = (tile + served[len(tile) :]).ljust(width * HASH, b"\0")[: width * HASH]
+        tile = (tile + served[len(tile) :]).ljust(width * HASH, b"\0")
         leaves = slices(tile)
     found.roots.append(tree_root(leaves))
-    if served != tile and len(served) == len(tile):
+    if served and served != tile:
         found.served[number] = tree_root(slices(served))
     if job.kept and before < job.kept_size:
-        kept = read_tile(job.kept, 0, number, min(TILE, job.kept_size - before)) or b""
+        kept = read_tile(job.kept, 0, number, min(TILE, job.kept_size - before))
         found.unlike_kept.extend(unlike(tile, kept, before))
     if job.fresh and end > job.kept_size:
         file = job.fresh / tile_path(0, number, width)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(tile)
     for digest in job.digests:
-        if digest in data:
-            found.seen.extend((digest, at) for at, entry in enumerate(entries, before + 1) if quoted(digest) in entry)
-    (scan_checkpoints if job.of_root else scan_events)(entries, before, found)
-
-
-def quoted(digest: bytes) -> bytes:
-    return b'"' + digest + b'"'
-
-
-FIELDS = itemgetter("position", "recorded_at", "stream", "tenant", "version")
-
-
-def event_fields(entry: bytes, plain: bool) -> tuple[Any, str, str, str, int]:  # noqa: FBT001 - once an entry
-    """FIELDS of an entry that is canonical and has exactly the members of an event; Refused otherwise."""
-    event = parsed_entry(entry, plain)
-    if type(event) is not dict or tuple(event) != MEMBERS:
-        raise Refused(f"its members are not {', '.join(MEMBERS)}")
-    fields = FIELDS(event)
-    _, moment, stream, tenant, version = fields
-    if type(version) is not int or type(moment) is not str or type(stream) is not str or type(tenant) is not str:
-        raise Refused("its version is no integer, or recorded_at, stream or tenant no text")
-    return cast("tuple[Any, str, str, str, int]", fields)
+        found.seen.extend((digest, at) for at, entry in enumerate(entries, before + 1) if digest in entry)
+    if job.of_root:
+        scan_checkpoints(entries, before, found)
+    elif job.form:
+        scan_events(entries, before, found)
 
 
 def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     """Each entry an event of the one tenant: canonical, at its position, in time, its stream without a gap."""
-    plain, odd, streams, last_time = is_plain(b"".join(entries)), found.odd, found.streams, found.times[2]
+    rows = rows_at_once(entries, before, found) or rows_one_by_one(entries, before, found)
+    if not rows:
+        return
+    if not found.times[1]:
+        found.times, found.tenant = (rows[0][1], rows[0][0], ""), rows[0][3]
+    found.times = (*found.times[:2], max(found.times[2], *(moment for _, moment, *_ in rows)))
+    newest = found.newest
+    for position, _, stream, _, version in rows:
+        last = newest.get(stream)
+        newest[stream] = version
+        if last is None:
+            found.begun[stream] = version, position
+        elif version != last + 1:
+            found.check_version(stream, position, version, last)
+            newest[stream] = min(max(version, last), last + 1)  # so that one fault is named once
+
+
+def rows_at_once(entries: list[bytes], before: int, found: Found) -> list[Row] | None:
+    """The rows of events that are all in order; None where one may not be."""
+    events = confirmed(entries) or [None]
+    if set(map(type, events)) != {dict} or set(map(tuple, events)) != {MEMBERS}:
+        return None
+    rows = list(map(FIELDS, events))
+    positions, moments, streams, tenants, versions = zip(*rows, strict=True)
+    in_order = (
+        set(map(type, positions + versions)) == {int}
+        and set(map(type, moments + streams + tenants)) == {str}
+        and positions == tuple(range(before + 1, before + 1 + len(entries)))
+        and MOMENTS.fullmatch(",".join((*moments, "")))
+        and sorted((found.times[2], *moments)) == [found.times[2], *moments]
+        and set(tenants) == {found.tenant or tenants[0]}
+    )
+    return rows if in_order else None
+
+
+def rows_one_by_one(entries: list[bytes], before: int, found: Found) -> list[Row]:
+    """The rows of those events that can be read; `found.odd` says what is wrong with which."""
+    rows, last, tenant = list[Row](), found.times[2], found.tenant
     for expected, entry in enumerate(entries, before + 1):
         try:
-            position, moment, stream, tenant, version = event_fields(entry, plain)
+            position, moment, stream, of, version = event_row(entry)
         except Refused as wrong:
-            odd.append((expected, wrong.why))
+            found.odd.append((expected, wrong.why))
             found.holes = True
             continue
         if position != expected or type(position) is not int:
-            odd.append((expected, f"the entry says that its position is {position}"))
-        if moment < last_time or not RECORDED_AT.fullmatch(moment):
-            odd.append((expected, f"it was recorded at {moment}, after an entry of {last_time or 'nothing'}"))
-        if tenant != (found.tenant or tenant):
-            odd.append((expected, f"it is of tenant {tenant}, the log of {found.tenant}"))
-        if not found.times[1]:
-            found.times, found.tenant = (moment, expected, moment), tenant
-        last_time = max(last_time, moment)
-        known = streams.get(stream)
-        if known is None:
-            streams[stream] = (version, expected, version)
-        else:
-            if version != known[2] + 1:
-                found.check_version(stream, expected, version, known[2])
-                version = min(max(version, known[2]), known[2] + 1)  # so that one fault is named once
-            streams[stream] = (known[0], known[1], version)
-    found.times = (*found.times[:2], last_time)
+            found.odd.append((expected, f"the entry says that its position is {position}"))
+        if moment < last or not re.fullmatch(RECORDED_AT, f"{moment},"):
+            found.odd.append((expected, f"it was recorded at {moment}, after an entry of {last or 'nothing'}"))
+        if of != (tenant or of):
+            found.odd.append((expected, f"it is of tenant {of}, the log of {tenant}"))
+        last, tenant = max(last, moment), tenant or of
+        rows.append((expected, moment, stream, of, version))
+    return rows
+
+
+def event_row(entry: bytes) -> Any:
+    """The row of an entry that is canonical and has exactly the members of an event; Refused otherwise."""
+    event = canonical_value(entry)
+    if type(event) is not dict or tuple(event) != MEMBERS:
+        raise Refused(f"its members are not {', '.join(MEMBERS)}")
+    row = FIELDS(event)
+    if type(row[4]) is not int or {type(each) for each in row[1:4]} != {str}:
+        raise Refused("its version is no integer, or recorded_at, stream or tenant no text")
+    return row
 
 
 def scan_checkpoints(entries: list[bytes], before: int, found: Found) -> None:
@@ -872,20 +852,15 @@ def scan_checkpoints(entries: list[bytes], before: int, found: Found) -> None:
             continue
         if {name for name, *_ in city.note.signatures} != {city.origin}:
             found.odd.append((position, "it carries signatures of others than its log"))
-        found.checkpoints.setdefault(city.origin, []).append((position, city.size, city.root))
+        found.checkpoints.append((city.origin, position, city.size, city.root))
 
 
 def scan_all(job: Job, processes: int) -> Found:
     """The whole log, piece by piece; ends at the first piece of which nothing is there: the rest is missing too."""
-    bundles, piece = -(-job.size // TILE), 16
-    jobs = (dataclasses.replace(job, first=at, end=min(at + piece, bundles)) for at in range(0, bundles, piece))
-    total, told, window, ended = Found(), time.monotonic(), threading.Semaphore(4 * processes), threading.Event()
-    pool = multiprocessing.Pool(processes) if processes > 1 else None
-    try:
-        # The pool would take all jobs at once, of which a false checkpoint may announce any number.
-        paced = takewhile(lambda _: window.acquire() and not ended.is_set(), jobs)
-        for found in pool.imap(scan, paced) if pool else map(scan, paced):
-            window.release()
+    total, told, bundles = Found(), time.monotonic(), -(-job.size // TILE)
+    jobs = (replace(job, first=at, end=min(at + PIECE, bundles)) for at in range(0, bundles, PIECE))
+    with closing(scanned(jobs, processes)) as pieces:
+        for found in pieces:
             first, done = len(total.roots) * TILE + 1, min((len(total.roots) + len(found.roots)) * TILE, job.size)
             total.join(found)
             if merged(found.missing) == merged(found.no_tile) == ((first, done),):
@@ -894,35 +869,31 @@ def scan_all(job: Job, processes: int) -> Found:
             if time.monotonic() > told + PROGRESS:
                 told = time.monotonic()
                 sys.stderr.write(f"  {done:,} of {job.size:,} entries\n")
-    finally:
-        if pool:
-            ended.set()
-            window.release()
-            pool.terminate()
-            pool.join()
     return total
 
 
-# ---- The steps. Audit has those of a log and of a proof alike, by number; what is left to a subclass says so.
-
-STEPS = {
-    1: ("the key", "whose signature counts, and why"),
-    2: ("the checkpoint", "the holder of the key signed this size and this root"),
-    3: ("witnesses", "outsiders saw the same checkpoint, so that it is the same for everyone"),
-    4: ("the entries", "what was read is exactly what the root was signed for"),
-    5: ("the hash tiles", "the tiles from which others compute proofs fit the entries"),
-    6: ("the form of the entries", "each is canonical, in its place, not earlier than the last; no stream has a gap"),
-    7: ("since an earlier visit", "nothing that was seen then has changed or gone"),
-    8: ("the root log", "the log that holds all cities' checkpoints holds this one"),
-    9: ("disclosed values", "names and texts are those whose digests were recorded"),
-    10: ("the archive's seal", "every file of the archive is there as it was sealed, and no other"),
-    11: ("the time stamp", "an outside authority saw the root log's checkpoint at that time"),
-}
-Result = tuple[str, list[str], Ranges]
+PIECE = 8  # bundles
 
 
-class Skipped(Exception):
-    """The step cannot be taken here; the text says why."""
+def scanned(jobs: Iterable[Job], processes: int) -> Generator[Found, None, None]:
+    """What each job found, in order; never many ahead, as a false checkpoint may announce any number."""
+    if processes == 1:
+        yield from map(scan, jobs)
+        return
+    # Where it is safe, a copy of this process is the quickest start. A handler of SIGTERM, inherited from the caller,
+    # could keep a copy from ending when it is told to.
+    context, plain = multiprocessing.get_context("fork" if sys.platform == "linux" else None), signal.SIG_DFL
+    with context.Pool(processes, signal.signal, (signal.SIGTERM, plain)) as pool:
+        ahead = deque[AsyncResult[Found]]()
+        for job in jobs:
+            ahead.append(pool.apply_async(scan, (job,)))
+            if len(ahead) > 4 * processes:
+                yield ahead.popleft().get()
+        while ahead:
+            yield ahead.popleft().get()
+
+
+# ---- The steps. Each returns what it found in order, and raises Refused or Skipped otherwise.
 
 
 @dataclass(frozen=True)
@@ -935,28 +906,32 @@ class Options:
     since: bytes | None = None
     disclosures: tuple[tuple[int | None, str], ...] = ()  # (position or None, disclosure)
     processes: int | None = None
+    quick: bool = False
+
+    def kept(self, origin: str) -> Folder | None:
+        """Where the log of this origin is kept, or will be."""
+        name = quote(origin, safe="").replace(".", "%2E", origin.startswith("."))[:200]
+        return Folder(self.keep / name) if self.keep else None
 
 
-class Audit:
-    """One log or one proof under verification."""
+@dataclass
+class Case:
+    """One log, or one entry with its proof, under verification: what is given, and what the steps found so far."""
 
-    def __init__(self, target: str, options: Options, source: Source | None, checkpoint: bytes | None) -> None:
-        self.target, self.options, self.source = target, options, source
-        self.keys: list[Key] = []
-        self.note: Checkpoint | None = None
-        self.problem = "there is no checkpoint"
-        try:
-            self.note = parse_checkpoint(checkpoint) if checkpoint is not None else None
-        except Refused as wrong:
-            self.problem = f"the checkpoint cannot be read: {wrong.why}"
-        self.kept_folder, self.kept = self._kept(self.note.origin) if self.note else (None, None)
-
-    def _kept(self, origin: str) -> tuple[Path | None, Folder | None]:
-        """Where this log is kept, and what is kept there by now."""
-        if self.options.keep is None:
-            return None, None
-        folder = self.options.keep / quote(origin, safe="").replace(".", "%2E", origin.startswith("."))[:200]
-        return folder, Folder(folder) if (folder / "checkpoint").is_file() else None
+    target: str
+    options: Options
+    source: Source
+    note: Checkpoint | None = None
+    problem: str = "there is no checkpoint"  # why there is none
+    proof: Proof | None = None
+    root_proof: bytes | None = None
+    archive: Unpacked | None = None
+    cities: Sequence[Case] = ()  # logs to compare the root log with
+    keys: list[Key] = field(default_factory=list)  # those trusted
+    found: Found = field(default_factory=Found)
+    wrong_tiles: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
+    fresh: Path | None = None  # tiles of this visit
+    bundle: tuple[int, list[bytes]] = (-1, [])  # the one read last
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -964,112 +939,49 @@ class Audit:
             raise Skipped(self.problem)
         return self.note
 
-    def report(self) -> Report:
-        """Take every step, in order."""
-        steps = []
-        for number, (title, establishes) in STEPS.items():
-            take = getattr(self, f"step_{number}" if self.note or number in {1, 2, 10, 11} else "without_checkpoint")
-            try:
-                outcome, details, positions = take()
-            except Refused as refusal:
-                outcome, details, positions = FAILED, [refusal.why], refusal.positions
-            except Skipped as why:
-                outcome, details, positions = NOT_CHECKED, [str(why)], ()
-            steps.append(Step(number, title, establishes, outcome, tuple(details), merged(positions)))
-        if self.note is None:
-            return Report(self.target, steps=tuple(steps))
-        return Report(self.target, self.note.origin, self.note.size, self.note.root.hex(), tuple(steps))
+    @property
+    def kept(self) -> Folder | None:
+        return self.options.kept(self.checkpoint.origin)
 
-    def without_checkpoint(self) -> Result:
-        raise Skipped(self.problem)
+    def kept_checkpoint(self) -> Checkpoint | None:
+        data = self.kept.read("checkpoint", MAX_NOTE) if self.kept else None
+        return None if data is None else parse_checkpoint(data)
 
-    def step_1(self) -> Result:
-        """The trusted key: given, listed in the policy, kept, or offered; in this order."""
-        if self.note is None:
-            raise Refused(self.problem)
-        origin = self.note.origin
-        offered = self.source.read("key", MAX_NOTE) if self.source else None
-        kept = self.kept.read("key", MAX_NOTE) if self.kept else None
-        self.keys, why = trusted(self.options, origin, kept, offered)
-        details = [f"{key.text} {why}" for key in self.keys]
-        offer = (offered or b"").decode("utf-8", "replace").strip()
-        if offer and not {key.text for key in self.keys}.issuperset(offer.splitlines()):
-            details.append(f"the log itself now offers another key, which is not trusted: {offer[:200]}")
-        for other in self.options.keep.glob("*/address") if self.options.keep else ():
-            if other.parent != self.kept_folder and other.read_text("utf-8") == self.target:
-                raise Refused(f"this address gave another log at an earlier visit, kept in {other.parent}")
-        return OK, details, ()
+    def entry(self, position: int) -> bytes:
+        """The entry at a position, nothing when it is not there."""
+        number, offset = divmod(position - 1, TILE)
+        if self.proof:
+            return self.proof.extra if position == self.proof.index + 1 else b""
+        if self.bundle[0] != number:
+            width = min(TILE, self.checkpoint.size - number * TILE)
+            self.bundle = number, read_bundle(self.source, number, width) if position > 0 and width > 0 else []
+        return self.bundle[1][offset] if offset < len(self.bundle[1]) else b""
 
-    def step_2(self) -> Result:
-        """The checkpoint is signed by the key; a signature of it that does not hold refuses the note."""
-        if not self.keys:
-            raise Skipped("there is no trusted key, or no checkpoint") if self.note else Refused(self.problem)
-        if not signers(self.checkpoint.note, self.keys):
-            names = ", ".join(name for name, *_ in self.checkpoint.note.signatures)
-            raise Refused(f"it is not signed by the trusted key but by others, named {names}. If the log has a new key,"
-                          " have it confirmed from outside and give both, a line each, with --key.")  # fmt: skip
-        return OK, [f"{self.checkpoint.origin}: {self.checkpoint.size} entries, root {self.checkpoint.root.hex()}"], ()
+    def root_at(self, size: int) -> bytes:
+        """The root that the log had at an earlier size, from its entries as they are now."""
+        whole = size // TILE
+        rest = [leaf_hash(self.entry(position)) for position in range(whole * TILE + 1, size + 1)]
+        return tree_root(self.found.roots[:whole] + ([tree_root(rest)] if rest else []))
 
-    def step_3(self) -> Result:
-        """Cosignatures of the policy's witnesses, and its quorum."""
-        note, policy = self.checkpoint.note, self.options.policy
-        alone = "without outside witnesses the operator could show different people different logs"
-        if policy is None:
-            others = len(note.signatures) - len([1 for name, *_ in note.signatures if name == self.checkpoint.origin])
-            have = f"{others} cosignatures, but no --policy that says whose count" if others else "no cosignature"
-            raise Skipped(f"{have}: {alone}")
-        seen = signers(note, policy.witnesses.values())
-        names = [f"{name} {seen[key.text]}" for name, key in policy.witnesses.items() if key.text in seen]
-        if not policy.met(seen, policy.quorum):
-            raise Refused(f"the quorum {policy.quorum} is not met by {'; '.join(names) or 'no valid cosignature'}")
-        return OK, names + ([f"the policy asks for no witness: {alone}"] if policy.quorum == "none" else []), ()
 
-    def disclosures_in(self, places: Iterable[tuple[int, bytes]], held: Iterable[tuple[int | None, str]]) -> Result:
-        """Each of the held disclosures stands in one of the entries, at its own position when it has one."""
-        outcome, details, entries = OK, [], dict(places)
-        positions: list[tuple[int, int]] = []
-        for position, text in held:
-            name, digest = opened(text)
-            found = [at for at, entry in entries.items() if quoted(digest) in entry and position in {None, at}]
-            where = [f"position {at}, {member_of(json.loads(entries[at]), digest.decode())}" for at in found]
-            elsewhere = f"stands in no entry{f' at {position}' if position else ''}: altered, or of another log"
-            details.append(f"{name}: {'; '.join(where) or elsewhere}")
-            if not found:
-                outcome = FAILED
-                positions.extend([(position, position)] if position else [])
-        return outcome, details, tuple(positions)
-
-    def earlier(self) -> list[tuple[str, Checkpoint]]:
-        """The checkpoints of earlier visits, smallest first, each signed by the key."""
-        kept = self.kept.read("checkpoint", MAX_NOTE) if self.kept else None
-        notes = [("kept", kept), ("given with --since", self.options.since)]
-        found = []
-        for name, data in notes:
-            if data is not None:
-                old = parse_checkpoint(data)
-                if old.origin != self.checkpoint.origin or not signers(old.note, self.keys):
-                    raise Refused(f"the checkpoint {name} is of {old.origin}, or not signed by the trusted key")
-                found.append((name, old))
-        if not found:
-            raise Skipped("nothing kept of an earlier visit: give --keep FOLDER now, and again at the next one")
-        found.sort(key=lambda each: each[1].size)
-        newest, size = found[-1][1].size, self.checkpoint.size
-        if newest > size:
-            gone = ((size + 1, newest),)
-            raise Refused(f"the log went back from {newest} to {size}: {spoken(gone)} are gone", gone)
-        return found
-
-    def step_10(self) -> Result:
-        raise Skipped("this is no archive")
-
-    def step_11(self) -> Result:
-        raise Skipped("a time stamp stands on the live root log only")
+def the_key(case: Case) -> list[str]:
+    """The trusted key: given, listed in the policy, kept, or offered; in this order."""
+    origin, kept = case.checkpoint.origin, case.kept
+    offered = case.source.read("key", MAX_NOTE)
+    case.keys, why = trusted(case.options, origin, kept.read("key", MAX_NOTE) if kept else None, offered)
+    details = [f"{key.text} {why}" for key in case.keys]
+    offer = (offered or b"").decode("utf-8", "replace").strip()
+    if not {key.text for key in case.keys}.issuperset(offer.splitlines()):
+        details.append(f"the log itself now offers another key, which is not trusted: {offer[:200]}")
+    for other in case.options.keep.glob("*/address") if case.options.keep else ():
+        if kept and other.parent != kept.root and other.read_text("utf-8") == case.target:
+            raise Refused(f"this address gave another log at an earlier visit, kept in {other.parent}")
+    return details
 
 
 def trusted(options: Options, origin: str, kept: bytes | None, offered: bytes | None) -> tuple[list[Key], str]:
     """The keys trusted for a log, and why."""
-    policy = options.policy
-    listed = (*options.keys, *(policy.logs if policy else ()))
+    listed = (*options.keys, *(options.policy.logs if options.policy else ()))
     why = "was given with --key" if options.keys else "is listed in the policy"
     if not listed:
         text = (kept or offered or b"").decode("utf-8", "replace")
@@ -1083,6 +995,261 @@ def trusted(options: Options, origin: str, kept: bytes | None, offered: bytes | 
     if not keys:
         raise Refused(f"the log calls itself {origin}; the key that {why.split(':')[0]} is of {listed[0].name}")
     return keys, why
+
+
+def the_checkpoint(case: Case) -> list[str]:
+    """The checkpoint is signed by the key; a signature of it that does not hold refuses the note."""
+    if case.note is None:
+        raise Refused(case.problem)
+    if not case.keys:
+        raise Skipped("there is no trusted key")
+    if not signers(case.note.note, case.keys):
+        names = ", ".join(name for name, *_ in case.note.note.signatures)
+        raise Refused(f"it is not signed by the trusted key but by others, named {names}. If the log has a new key,"
+                      " have it confirmed from outside and give both, a line each, with --key.")  # fmt: skip
+    offered = case.source.read("key", MAX_NOTE)
+    if offered is not None and not signers(case.note.note, [parse_key(offered.decode("utf-8", "replace"))]):
+        raise Refused("the key that the log offers did not sign the checkpoint that it shows")
+    return [f"{case.note.origin}: {case.note.size} entries, root {case.note.root.hex()}"]
+
+
+def witnesses(case: Case) -> list[str]:
+    """Cosignatures of the policy's witnesses, and its quorum."""
+    note, policy = case.checkpoint.note, case.options.policy
+    alone = "without outside witnesses the operator could show different people different logs"
+    if policy is None:
+        others = len([name for name, *_ in note.signatures if name != case.checkpoint.origin])
+        have = f"{others} cosignatures, but no --policy that says whose count" if others else "no cosignature"
+        raise Skipped(f"{have}: {alone}")
+    seen = signers(note, policy.witnesses.values())
+    names = [f"{name} {seen[key.text]}" for name, key in policy.witnesses.items() if key.text in seen]
+    if not policy.met(seen, policy.quorum):
+        raise Refused(f"the quorum {policy.quorum} is not met by {'; '.join(names) or 'no valid cosignature'}")
+    return names + ([f"the policy asks for no witness: {alone}"] if policy.quorum == "none" else [])
+
+
+def the_entries(case: Case) -> list[str]:
+    """All entries hash to the signed root; where not, the smallest place that the evidence shows."""
+    digests = tuple(quoted(opened(text)[1]) for position, text in case.options.disclosures if position is None)
+    kept, size, root = case.kept_checkpoint(), case.checkpoint.size, case.checkpoint.root
+    if case.proof:
+        return the_proven_entry(case, case.proof, digests, kept)
+    if case.kept:
+        case.kept.root.mkdir(parents=True, exist_ok=True)
+        case.fresh = Path(tempfile.mkdtemp(prefix="new-", dir=case.kept.root))
+    form = not case.options.quick
+    job = Job(case.source, size, is_root(case), case.kept, kept.size if kept else 0, case.fresh, digests, form)
+    found = case.found = scan_all(job, case.options.processes or (os.cpu_count() or 1 if size > 10_000 else 1))
+    case.wrong_tiles = list(wrong_tiles(case)) if len(found.roots) * TILE >= size else []
+    details, positions, computed = [], list(found.missing), tree_root(found.roots)
+    if found.missing:
+        details.append(f"{spoken(merged(found.missing))}: no entry is there")
+    if computed != root:
+        served = tree_root([found.served.get(number, each) for number, each in enumerate(found.roots)])
+        later = [(kept.size + 1, size)] if kept and kept.size < size else [(1, size)]
+        odd = [(at, at) for at, _ in found.odd]
+        nearest = found.altered or found.unlike_kept or [at for _, at in case.wrong_tiles] or odd or later
+        where = spoken(merged(nearest))
+        details.append(f"{where} altered: the hash tiles still lead to the signed root" if served == root else
+                       f"the root of the entries is {computed.hex()}; the evidence: {where}")  # fmt: skip
+        positions += nearest
+    if details:
+        raise Refused("\n".join(details), positions)
+    return [f"{size} entries, hashed one by one"]
+
+
+def the_proven_entry(case: Case, proof: Proof, digests: Sequence[bytes], kept: Checkpoint | None) -> list[str]:
+    """The path of the proof leads from the entry to the signed root."""
+    position, leaf, (number, offset) = proof.index + 1, leaf_hash(proof.extra), divmod(proof.index, TILE)
+    here = ((position, position),)
+    case.found.seen = [(digest, position) for digest in digests if digest in proof.extra]
+    (scan_checkpoints if is_root(case) else scan_events)([proof.extra], proof.index, case.found)
+    if case.kept and kept and proof.index < kept.size:
+        before = slices(read_tile(case.kept, 0, number, min(TILE, kept.size - number * TILE)))
+        case.found.unlike_kept = [each for each in here if before[offset : offset + 1] not in ([], [leaf])]
+    asked = case.target.rpartition("/proof/")[2]
+    if asked.isdecimal() and int(asked) != position:
+        raise Refused(f"position {asked} was asked for, the proof is of {position}", here)
+    if not included(proof.index, case.checkpoint.size, leaf, case.checkpoint.root, proof.path):
+        raise Refused(f"the entry, its position {position} or the proof was altered", here)
+    return [f"position {position}, leaf hash {leaf.hex()}"]
+
+
+def is_root(case: Case) -> bool:
+    return case.checkpoint.origin.endswith("/root")
+
+
+def wrong_tiles(case: Case) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The tiles above level 0 that fit neither the entries nor the tiles below, with the positions under each."""
+    hashes, span = case.found.roots[: case.checkpoint.size // TILE], TILE  # a hash stands for so many entries
+    for level in range(1, 64):
+        for first in range(0, len(hashes), TILE):
+            ours = hashes[first : first + TILE]
+            path = tile_path(level, first // TILE, len(ours))
+            try:
+                theirs = slices(read_tile(case.source, level, first // TILE, len(ours)))
+            except Refused:
+                theirs = []
+            if not theirs:
+                yield f"{path} is not there or not whole", (first * span + 1, (first + len(ours)) * span)
+            for at, hashed in enumerate(theirs, start=first):
+                if level == 1 and hashed == case.found.served.get(at):
+                    hashes[at] = hashed  # What is wrong below is said there.
+                elif hashed != hashes[at]:
+                    yield f"{path} does not fit", (at * span + 1, (at + 1) * span)
+        hashes = [tree_root(hashes[at : at + TILE]) for at in range(0, len(hashes) - TILE + 1, TILE)]
+        span *= TILE
+
+
+def the_tiles(case: Case) -> list[str]:
+    """What the scan and wrong_tiles() found of them."""
+    if case.proof:
+        raise Skipped("a single proof needs no tiles")
+    altered, absent = merged(case.found.altered), merged(case.found.no_tile)
+    details = [f"{path} ({spoken((at,))} below it)" for path, at in case.wrong_tiles[:20]]
+    if altered:
+        whose = "" if tree_root(case.found.roots) == case.checkpoint.root else ", or the entry is"
+        details.append(f"{spoken(altered)}: the level-0 tile has another hash (the tile is wrong{whose})")
+    if absent:
+        details.append(f"{spoken(absent)}: the level-0 tile is not there or not whole")
+    if details:
+        raise Refused("\n".join(details), (*altered, *absent, *(at for _, at in case.wrong_tiles)))
+    return ["every level, full and partial tiles"]
+
+
+def the_form(case: Case) -> list[str]:
+    """What the scan found odd, and that the checkpoints in the root log only ever grow."""
+    odd, grown = [*case.found.odd], dict[str, tuple[int, bytes]]()
+    for origin, position, size, root in case.found.checkpoints:
+        before, other = grown.get(origin, (0, b""))
+        if size < before or (size == before and other not in {b"", root}):
+            odd.append((position, f"the city's log went back from {before} to {size}, or has two roots"))
+        grown[origin] = size, root
+    if odd:
+        details = [f"position {position}: {why}" for position, why in odd[:20]]
+        details += [f"and {len(odd) - 20} more"] if len(odd) > 20 else []
+        raise Refused("\n".join(details), [(at, at) for at, _ in odd])
+    if case.proof:
+        return ["looked at this entry alone"]
+    if case.options.quick and not is_root(case):
+        raise Skipped("left out, as --quick asks")
+    first, _, last = case.found.times
+    return [f"{len(case.found.newest)} streams of tenant {case.found.tenant}, {first} to {last}"] if last else []
+
+
+def since_then(case: Case) -> list[str]:
+    """The beginning of the log has the roots of earlier checkpoints; kept tiles name each position that has not."""
+    kept, size, changed = case.kept_checkpoint(), case.checkpoint.size, merged(case.found.unlike_kept)
+    given = parse_checkpoint(case.options.since) if case.options.since is not None else None
+    earlier = [(name, old) for name, old in (("kept", kept), ("given with --since", given)) if old]
+    earlier.sort(key=lambda each: each[1].size)
+    if changed:
+        gone = [(size + 1, kept.size)] if kept and kept.size > size else []
+        raise Refused(f"{spoken((*changed, *gone))}: not what was there at the earlier visit", (*changed, *gone))
+    if not earlier:
+        raise Skipped("nothing kept of an earlier visit: give --keep FOLDER now, and again at the next one")
+    for name, old in earlier:
+        if old.origin != case.checkpoint.origin or not signers(old.note, case.keys):
+            raise Refused(f"the checkpoint {name} is of {old.origin}, or not signed by the trusted key")
+    newest, details, fits = earlier[-1][1].size, [], 0
+    if newest > size:
+        gone = [(size + 1, newest)]
+        raise Refused(f"the log went back from {newest} to {size}: {spoken(gone)} are gone", gone)
+    for name, old in earlier:
+        if case.proof and old.size != size:
+            there = kept and name == "kept" and case.proof.index < old.size
+            details += ["this entry is the one that was kept; whether others changed, the log shows"] if there else []
+            continue
+        if (case.checkpoint.root if case.proof else case.root_at(old.size)) != old.root:
+            where = [(fits + 1, old.size)]
+            raise Refused(f"the first {old.size} entries are not those of the checkpoint {name}: something in"
+                          f" {spoken(where)} was changed", where)  # fmt: skip
+        details.append(f"the first {old.size} entries are those of the checkpoint {name}")
+        fits = old.size
+    if not details:
+        raise Skipped("a proof of a later entry does not show how the log grew since: verify the log itself")
+    return details
+
+
+def the_root_log(case: Case) -> list[str]:
+    """The root log's proof leads from a checkpoint of this log to the root log's root."""
+    if case.proof:
+        raise Skipped("verify the log itself for it")
+    if is_root(case):
+        return cities_fit(case)
+    if not isinstance(case.source, Web):
+        raise Skipped("an archive holds no proof by the root log: verify the live log for it")
+    if case.root_proof is None:
+        raise Refused(f"{case.source.prefix}/root-proof is not there: nothing shows that the root log holds this")
+    proof, origin = parse_proof(case.root_proof), f"{case.checkpoint.origin.rpartition('/')[0]}/root"
+    folder, given = case.options.kept(origin), case.options
+    kept = folder.read("key", MAX_NOTE) if folder else None
+    offered = Web(f"{case.source.prefix.rpartition('/')[0]}/root").read("key", MAX_NOTE)
+    listed = (*given.keys, *(given.policy.logs if given.policy else ()))
+    keys, why = trusted(given if any(key.name == origin for key in listed) else Options(), origin, kept, offered)
+    if proof.checkpoint.origin != origin or not signers(proof.checkpoint.note, keys):
+        raise Refused(f"the proof is not by the root log {origin}, or not signed by its key")
+    if not included(proof.index, proof.checkpoint.size, leaf_hash(proof.extra), proof.checkpoint.root, proof.path):
+        raise Refused("the proof does not lead to the root log's root")
+    city, size = parse_checkpoint(proof.extra), case.checkpoint.size
+    if city.origin != case.checkpoint.origin or not signers(city.note, case.keys):
+        raise Refused(f"the root log's entry is a checkpoint of {city.origin}, or not signed by the trusted key")
+    if city.size > size:
+        gone = [(size + 1, city.size)]
+        raise Refused(f"the root log holds a checkpoint of {city.size} entries, the log shows {size}:"
+                      f" {spoken(gone)} are withheld", gone)  # fmt: skip
+    if case.root_at(city.size) != city.root:
+        raise Refused(f"the root log holds another root for the first {city.size} entries", [(1, city.size)])
+    at = f"position {proof.index + 1} of {origin} holds the checkpoint of {city.size} entries"
+    newer = ["the newest checkpoint is not in it yet"] if city.size < size else []
+    return [at, f"{keys[0].text} {why}", *newer]
+
+
+def cities_fit(case: Case) -> list[str]:
+    """Every checkpoint that the root log ever took of a city is the beginning of that city's log as it is now."""
+    if not case.cities:
+        raise Skipped("verify the whole service to compare the cities' logs with every checkpoint in this one")
+    cities, fits = {city.checkpoint.origin: city for city in case.cities}, dict[str, int]()
+    for origin, position, size, root in case.found.checkpoints:
+        if origin in cities and size <= cities[origin].checkpoint.size:
+            if cities[origin].root_at(size) != root:
+                where = spoken([(fits.get(origin, 0) + 1, size)])
+                raise Refused(f"{origin}: its checkpoint of {size} entries, here at {position}, does not fit it as it"
+                              f" is now; something in its {where} was changed", [(position, position)])  # fmt: skip
+            fits[origin] = size
+    return [f"the checkpoints of {len(fits)} logs fit these logs as they are now"]
+
+
+def the_disclosures(case: Case) -> list[str]:
+    """Each value that the reader holds, and each public one of an archive, stands in its entry."""
+    public = case.source.root / "disclosures/public.jsonl" if isinstance(case.source, Folder) else Path()
+    if not case.options.disclosures and not public.is_file():
+        raise Skipped("no --disclosure was given, and there is no archive with public ones")
+    details, wrong, nowhere, count = list[str](), list[tuple[int, int]](), False, 0
+    for position, text in case.options.disclosures:
+        name, digest = opened(text)
+        places = [position] if position else [at for each, at in case.found.seen if each == quoted(digest)]
+        found = [(at, case.entry(at)) for at in places if quoted(digest) in case.entry(at)]
+        where = [f"position {at}, {member_of(json.loads(entry), digest.decode())}" for at, entry in found]
+        elsewhere = f"stands in no entry{f' at {position}' if position else ''}: altered, or of another log"
+        details.append(f"{name}: {'; '.join(where) or elsewhere}")
+        wrong += [(position, position)] if position and not found else []
+        nowhere = nowhere or not found
+    if public.is_file():
+        with public.open("r", encoding="utf-8", errors="replace") as lines:
+            for at, text in (each for line in lines for each in disclosures_of(line)):
+                count += 1
+                if at is None or quoted(opened(text)[1]) not in case.entry(at):
+                    nowhere = True
+                    wrong.append((at or 0, at or 0))
+                    details.append(f"position {at}: a public disclosure in the archive is not of that entry")
+    if nowhere:
+        raise Refused("\n".join(details[:50]), wrong)
+    return details + ([f"{count} public disclosures of the archive stand in their entries"] if count else [])
+
+
+def quoted(digest: bytes) -> bytes:
+    return b'"' + digest + b'"'
 
 
 def opened(disclosure: str) -> tuple[str, bytes]:
@@ -1102,313 +1269,95 @@ def member_of(value: Any, digest: str, path: str = "") -> str:
     return next(filter(None, (member_of(each, digest, f"{path}.{name}") for name, each in members)), "")
 
 
-class ProofAudit(Audit):
-    """One entry with its proof."""
-
-    def __init__(self, target: str, options: Options, source: Source | None, data: bytes, number: int | None) -> None:
-        proof = parse_proof(data)
-        self.proof, self.number, self.position = proof, number, proof.index + 1
-        super().__init__(target, options, source, None)
-        self.note = proof.checkpoint
-        self.kept_folder, self.kept = self._kept(self.note.origin)
-
-    def step_4(self) -> Result:
-        proof, at = self.proof, ((self.position, self.position),)
-        leaf = leaf_hash(proof.extra)
-        if self.number not in {None, self.position}:
-            raise Refused(f"position {self.number} was asked for, the proof is of {self.position}", at)
-        if not included(proof.index, self.checkpoint.size, leaf, self.checkpoint.root, proof.path):
-            raise Refused(f"the entry, its position {self.position} or the proof was altered", at)
-        return OK, [f"position {self.position}, leaf hash {leaf.hex()}"], ()
-
-    def step_5(self) -> Result:
-        raise Skipped("a single proof needs no tiles")
-
-    def step_6(self) -> Result:
-        found = Found()
-        check = scan_checkpoints if is_root(self.checkpoint.origin) else scan_events
-        check([self.proof.extra], self.proof.index, found)
-        if found.odd:
-            raise Refused(f"position {self.position}: {found.odd[0][1]}", ((self.position, self.position),))
-        return OK, ["looked at this entry alone"], ()
-
-    def step_7(self) -> Result:
-        """The same entry as in a kept tile; and, live, a log that continues the earlier checkpoint."""
-        details, (number, offset), at = [], divmod(self.proof.index, TILE), ((self.position, self.position),)
-        for name, old in self.earlier():
-            if self.kept and name == "kept" and self.proof.index < old.size:
-                tile = read_tile(self.kept, 0, number, min(TILE, old.size - number * TILE)) or b""
-                if slices(tile)[offset : offset + 1] not in ([], [leaf_hash(self.proof.extra)]):
-                    raise Refused(f"position {self.position} holds another entry than it held then", at)
-            if self.source is None and old.size != self.checkpoint.size:
-                raise Skipped("a proof in a file does not show how the log grew since: verify the log itself")
-            path = consistency_path(self.source, old.size, self.checkpoint.size) if self.source else []
-            if old.size and not consistent(old.size, self.checkpoint.size, old.root, self.checkpoint.root, path):
-                where = ((1, old.size),)
-                raise Refused(
-                    f"the log does not continue the checkpoint {name}: {spoken(where)} differ somewhere", where
-                )
-            details.append(f"continues the checkpoint {name} of {old.size} entries")
-        return OK, details, ()
-
-    def step_8(self) -> Result:
-        raise Skipped("verify the log itself for it")
-
-    def step_9(self) -> Result:
-        if not self.options.disclosures:
-            raise Skipped("no --disclosure was given")
-        return self.disclosures_in([(self.position, self.proof.extra)], self.options.disclosures)
+def the_seal(case: Case) -> list[str]:
+    """SHA256SUMS.note: signed by the log's key over the hash of every member."""
+    seal = case.source.read("SHA256SUMS.note", 1 << 30) if isinstance(case.source, Folder) else None
+    if not isinstance(case.source, Folder) or (seal is None and case.archive is None):
+        raise Skipped("this is no archive")
+    archive = case.archive or Unpacked(hashed_files(case.source.root), [])
+    sums, wrong = archive.sums, [*archive.problems]
+    if seal is None:
+        raise Refused("\n".join([*wrong, "SHA256SUMS.note is not there: the archive is cut off or not whole"]))
+    note = parse_note(seal)
+    if not signers(note, case.keys):
+        wrong.append("the seal is not signed by the trusted key")
+    title, *lines = note.text[:-1].split("\n")
+    listed = {name: value for value, _, name in (line.partition("  ") for line in lines)}
+    if title != "kyodo archive v1" or len(listed) != len(lines):
+        wrong.append("the seal is not of an archive, version 1, or lists a file twice")
+    for name in sorted(sums.keys() | listed.keys()):
+        if name not in listed:
+            wrong.append(f"{name} was added")
+        elif sums.get(name) != listed[name]:
+            wrong.append(f"{name} was altered" if name in sums else f"{name} is not there")
+    if wrong:
+        raise Refused("\n".join(wrong[:50]))
+    return [f"{len(sums)} files"]
 
 
-def is_root(origin: str) -> bool:
-    return origin.endswith("/root")
+def the_time_stamp(case: Case) -> list[str]:
+    """Only whether there is one, and how to verify it: X.509 is more than fits in here."""
+    if case.proof or not isinstance(case.source, Web):
+        raise Skipped("a time stamp stands on the live root log only")
+    root = f"{case.source.prefix.rpartition('/')[0]}/root"
+    if Web(root).read("timestamp", MAX_NOTE) is None:
+        raise Skipped("there is none: only the operator's clock dates this log")
+    how = "openssl ts -verify -in timestamp -data CHECKPOINT -CAfile AUTHORITY.pem"
+    raise Skipped(f"there is one, of the checkpoint whose size its header tells: curl -OD- {root}/timestamp; {how}")
 
 
-class LogAudit(Audit):
-    """A whole log: live, in an archive, or in a folder. `cities` are verified logs, to compare the root log with."""
+STEPS = (
+    (the_key, "the key", "whose signature counts, and why"),
+    (the_checkpoint, "the checkpoint", "the holder of the key signed this size and this root"),
+    (witnesses, "witnesses", "outsiders saw the same checkpoint, so that it is the same for everyone"),
+    (the_entries, "the entries", "what was read is exactly what the root was signed for"),
+    (the_tiles, "the hash tiles", "the tiles from which others compute proofs fit the entries"),
+    (the_form, "the form of the entries", "each canonical, in its place, not before the last; no stream has a gap"),
+    (since_then, "since an earlier visit", "nothing that was seen then has changed or gone"),
+    (the_root_log, "the root log", "the log that holds all cities' checkpoints holds this one"),
+    (the_disclosures, "disclosed values", "names and texts are those whose digests were recorded"),
+    (the_seal, "the archive's seal", "every file of the archive is there as it was sealed, and no other"),
+    (the_time_stamp, "the time stamp", "an outside authority saw the root log's checkpoint at that time"),
+)
 
-    def __init__(self, target: str, options: Options, source: Source, **more: Any) -> None:
-        """`archive`: what was unpacked; `cities`: other LogAudits, for the root log."""
-        # The proof by the root log first: whatever it holds, the log must then hold as well.
-        self.root_proof = source.read("root-proof", MAX_BUNDLE) if isinstance(source, Web) else None
-        super().__init__(target, options, source, source.read("checkpoint", MAX_NOTE))
-        self.log = source
-        self.archive: Unpacked | None = more.get("archive")
-        self.cities: Sequence[LogAudit] = more.get("cities", ())
-        self.found, self._bundle = Found(), (-1, list[bytes]())
-        self.wrong_tiles: list[tuple[str, tuple[int, int]]] = []
-        self.fresh: Path | None = None
 
-    def report(self) -> Report:
-        try:
-            report = super().report()
-            if report.verified and self.fresh and self.kept_folder:
-                self._keep(self.fresh, self.kept_folder)
-            return report
-        finally:
-            if self.fresh:
-                shutil.rmtree(self.fresh, ignore_errors=True)
+def examined(case: Case) -> Report:
+    """Take every step, in order; keep this visit if all is well."""
+    steps = list[Step]()
+    try:
+        for number, (take, title, establishes) in enumerate(STEPS, start=1):
+            try:
+                if case.note is None and number not in {2, 10, 11}:
+                    raise Skipped(case.problem)  # noqa: TRY301 - as a step would
+                outcome, details, positions = OK, take(case), Ranges()
+            except Refused as refusal:
+                outcome, details, positions = FAILED, refusal.why.split("\n"), merged(refusal.positions)
+            except Skipped as why:
+                outcome, details, positions = NOT_CHECKED, [str(why)], Ranges()
+            steps.append(Step(number, title, establishes, outcome, tuple(details), positions))
+        report = Report(case.target, steps=tuple(steps))
+        if case.note:
+            origin, size, root = case.note.origin, case.note.size, case.note.root.hex()
+            report = replace(report, origin=origin, size=size, root=root)
+        if report.verified and case.fresh:
+            keep(case, case.fresh)
+        return report
+    finally:
+        if case.fresh:
+            shutil.rmtree(case.fresh, ignore_errors=True)
 
-    def _keep(self, fresh: Path, folder: Path) -> None:
-        """Add the tiles of this visit to what is kept, and at last its checkpoint."""
-        line = "".join(f"{key.text}\n" for key in self.keys)
-        for name, text in (("address", self.target), ("key", line), ("checkpoint", str(self.checkpoint.note))):
-            (fresh / name).write_text(text, "utf-8", newline="")
-        files = sorted(file for file in fresh.rglob("*") if file.is_file())
-        for file in sorted(files, key=lambda file: file.name == "checkpoint" and file.parent == fresh):
-            goal = folder / file.relative_to(fresh)
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(goal)
 
-    def step_4(self) -> Result:
-        """All entries hash to the signed root; where not, the smallest place that the evidence shows."""
-        size, root = self.checkpoint.size, self.checkpoint.root
-        kept = parse_checkpoint(self.kept.read("checkpoint", MAX_NOTE) or b"") if self.kept else None
-        if self.kept_folder:
-            self.kept_folder.mkdir(parents=True, exist_ok=True)
-            self.fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self.kept_folder))
-        digests = tuple(opened(text)[1] for _, text in self.options.disclosures)
-        job = Job(self.log, size, is_root(self.checkpoint.origin), kept=self.kept, kept_size=kept.size if kept else 0,
-                  fresh=self.fresh, digests=digests)  # fmt: skip
-        processes = self.options.processes or (os.cpu_count() or 1 if size > 20_000 else 1)
-        self.found = found = scan_all(job, processes)
-        self.wrong_tiles = list(self._wrong_tiles()) if len(found.roots) * TILE >= size else []
-        details, positions, computed = [], list(found.missing), tree_root(found.roots)
-        if found.missing:
-            details.append(f"{spoken(merged(found.missing))}: no entry is there")
-        if computed != root:
-            served = [found.served.get(number, each) for number, each in enumerate(found.roots)]
-            later = [(kept.size + 1, size)] if kept and kept.size < size else [(1, size)]
-            odd = [(at, at) for at, _ in found.odd]
-            nearest = found.altered or found.unlike_kept or [at for _, at in self.wrong_tiles] or odd or later
-            if tree_root(served) == root:
-                details.append(f"{spoken(merged(nearest))} altered: the hash tiles still lead to the signed root")
-            else:
-                details.append(f"the root of the entries is {computed.hex()}; the evidence: {spoken(merged(nearest))}")
-            positions += nearest
-        return (FAILED, details, tuple(positions)) if details else (OK, [f"{size} entries, hashed one by one"], ())
-
-    def _wrong_tiles(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """The tiles above level 0 that fit neither the entries nor the tiles below, with the positions under each."""
-        hashes, span = self.found.roots[: self.checkpoint.size // TILE], TILE  # a hash stands for so many entries
-        for level in range(1, 64):
-            for first in range(0, len(hashes), TILE):
-                ours = hashes[first : first + TILE]
-                path = tile_path(level, first // TILE, len(ours))
-                try:
-                    theirs = slices(read_tile(self.log, level, first // TILE, len(ours)) or b"")
-                except Refused:
-                    theirs = []
-                if len(theirs) != len(ours):
-                    yield f"{path} is not there or not whole", (first * span + 1, (first + len(ours)) * span)
-                    continue
-                for at, hashed in enumerate(theirs, start=first):
-                    if level == 1 and hashed == self.found.served.get(at):
-                        hashes[at] = hashed  # What is wrong below is said there.
-                    elif hashed != hashes[at]:
-                        yield f"{path} does not fit", (at * span + 1, (at + 1) * span)
-            hashes = [tree_root(hashes[at : at + TILE]) for at in range(0, len(hashes) - TILE + 1, TILE)]
-            span *= TILE
-
-    def step_5(self) -> Result:
-        altered, absent = merged(self.found.altered), merged(self.found.no_tile)
-        details = [f"{path} ({spoken((at,))} below it)" for path, at in self.wrong_tiles[:20]]
-        if altered:
-            whose = "" if tree_root(self.found.roots) == self.checkpoint.root else ", or the entry is"
-            details.append(f"{spoken(altered)}: the level-0 tile has another hash (the tile is wrong{whose})")
-        if absent:
-            details.append(f"{spoken(absent)}: the level-0 tile is not there or not whole")
-        positions = (*altered, *absent, *(at for _, at in self.wrong_tiles))
-        return (FAILED, details, positions) if details else (OK, ["every level, full and partial tiles"], ())
-
-    def step_6(self) -> Result:
-        odd = [*self.found.odd]
-        for entries in self.found.checkpoints.values():
-            for (_, size, root), (position, later, other) in pairwise(entries):
-                if later < size or (later == size and root != other):
-                    odd.append((position, f"the city's log went back from {size} to {later}, or has two roots"))
-        details = [f"position {position}: {why}" for position, why in odd[:20]]
-        details += [f"and {len(odd) - 20} more"] if len(odd) > 20 else []
-        if odd:
-            return FAILED, details, tuple((at, at) for at, _ in odd)
-        first, _, last = self.found.times
-        return (
-            OK,
-            [f"{len(self.found.streams)} streams of tenant {self.found.tenant}, {first} to {last}"] if last else [],
-            (),
-        )
-
-    def step_7(self) -> Result:
-        """The beginning of the log has the roots of earlier checkpoints; kept tiles name each position that has not."""
-        changed = merged(self.found.unlike_kept)
-        if changed:
-            kept = parse_checkpoint(self.kept.read("checkpoint", MAX_NOTE) or b"") if self.kept else self.checkpoint
-            gone = ((self.checkpoint.size + 1, kept.size),) if kept.size > self.checkpoint.size else ()
-            raise Refused(f"{spoken((*changed, *gone))}: not what was there at the earlier visit", (*changed, *gone))
-        details, fits = [], 0
-        for name, old in self.earlier():
-            if self.root_at(old.size) != old.root:
-                where = ((fits + 1, old.size),)
-                raise Refused(f"the first {old.size} entries are not those of the checkpoint {name}: something in"
-                              f" {spoken(where)} was changed", where)  # fmt: skip
-            details.append(f"the first {old.size} entries are those of the checkpoint {name}")
-            fits = old.size
-        return OK, details, ()
-
-    def root_at(self, size: int) -> bytes:
-        """The root that the log had at an earlier size, from its entries as they are now."""
-        whole, rest = divmod(size, TILE)
-        roots = self.found.roots[:whole]
-        if rest:
-            width = min(TILE, self.checkpoint.size - whole * TILE)
-            roots = [*roots, tree_root([leaf_hash(entry) for entry in read_bundle(self.log, whole, width)[0][:rest]])]
-        return tree_root(roots)
-
-    def step_8(self) -> Result:
-        if is_root(self.checkpoint.origin):
-            return self._cities_fit()
-        if not isinstance(self.log, Web):
-            raise Skipped("an archive holds no proof by the root log: verify the live log for it")
-        if self.root_proof is None:
-            raise Refused(f"{self.log.prefix}/root-proof is not there: nothing shows that the root log holds this")
-        proof, origin = parse_proof(self.root_proof), f"{self.checkpoint.origin.rpartition('/')[0]}/root"
-        folder = self._kept(origin)[0]
-        kept = Folder(folder).read("key", MAX_NOTE) if folder else None
-        offered = Web(f"{self.log.prefix.rpartition('/')[0]}/root").read("key", MAX_NOTE)
-        listed = (*self.options.keys, *(self.options.policy.logs if self.options.policy else ()))
-        options = self.options if any(key.name == origin for key in listed) else Options()
-        keys, why = trusted(options, origin, kept, offered)
-        if proof.checkpoint.origin != origin or not signers(proof.checkpoint.note, keys):
-            raise Refused(f"the proof is not by the root log {origin}, or not signed by its key")
-        city, size = parse_checkpoint(proof.extra), self.checkpoint.size
-        if not included(proof.index, proof.checkpoint.size, leaf_hash(proof.extra), proof.checkpoint.root, proof.path):
-            raise Refused("the proof does not lead to the root log's root")
-        if city.origin != self.checkpoint.origin or not signers(city.note, self.keys):
-            raise Refused(f"the root log's entry is a checkpoint of {city.origin}, or not signed by the trusted key")
-        if city.size > size:
-            gone = ((size + 1, city.size),)
-            raise Refused(f"the root log holds a checkpoint of {city.size} entries, the log shows {size}:"
-                          f" {spoken(gone)} are withheld", gone)  # fmt: skip
-        if self.root_at(city.size) != city.root:
-            raise Refused(f"the root log holds another root for the first {city.size} entries", ((1, city.size),))
-        at = f"position {proof.index + 1} of {origin} holds the checkpoint of {city.size} entries"
-        details = [at, f"{keys[0].text} {why}"]
-        return OK, details + (["the newest checkpoint is not in it yet"] if city.size < size else []), ()
-
-    def _cities_fit(self) -> Result:
-        """Every checkpoint that the root log ever took of a city is the beginning of that city's log as it is now."""
-        if not self.cities:
-            raise Skipped("verify the whole service to compare the cities' logs with every checkpoint in this one")
-        compared = 0
-        for city in self.cities:
-            fits = 0
-            for position, size, root in self.found.checkpoints.get(city.checkpoint.origin, ()):
-                if size <= city.checkpoint.size:
-                    if city.root_at(size) != root:
-                        where = spoken(((fits + 1, size),))
-                        why = f"its checkpoint of {size} entries, here at {position}, does not fit it as it is now"
-                        raise Refused(f"{city.checkpoint.origin}: {why}; something in its {where} was changed",
-                                      ((position, position),))  # fmt: skip
-                    fits, compared = size, compared + 1
-        return OK, [f"{compared} checkpoints of {len(self.cities)} logs fit these logs as they are now"], ()
-
-    def step_9(self) -> Result:
-        """Values that the reader holds, and the public ones of an archive."""
-        held = list(self.options.disclosures)
-        public = self.log.root / "disclosures/public.jsonl" if isinstance(self.log, Folder) else None
-        if not held and not (public and public.is_file()):
-            raise Skipped("no --disclosure was given, and there is no archive with public ones")
-        entries = ((at, self._entry(at)) for _, at in self.found.seen)
-        outcome, details, positions = self.disclosures_in(entries, held)
-        count, wrong = 0, []
-        if public and public.is_file():
-            with public.open("r", encoding="utf-8", errors="replace") as lines:
-                for position, text in (found for line in lines for found in disclosures_of(line)):
-                    count += 1
-                    if position is None or quoted(opened(text)[1]) not in self._entry(position):
-                        wrong.append((position or 0, position or 0))
-        if wrong:
-            details.append(f"{spoken(merged(wrong))}: a public disclosure in the archive is not of that entry")
-        details += [f"{count - len(wrong)} public disclosures of the archive stand in their entries"] if count else []
-        return FAILED if wrong else outcome, details, (*positions, *wrong)
-
-    def _entry(self, position: int) -> bytes:
-        """The entry at a position, nothing when it is not there; the last bundle is remembered."""
-        number, offset = divmod(position - 1, TILE)
-        if self._bundle[0] != number:
-            width = min(TILE, self.checkpoint.size - number * TILE)
-            self._bundle = number, read_bundle(self.log, number, width)[0] if position > 0 and width > 0 else []
-        return self._bundle[1][offset] if offset < len(self._bundle[1]) else b""
-
-    def step_10(self) -> Result:
-        """SHA256SUMS.note: signed by the log's key over the hash of every member."""
-        seal = self.log.read("SHA256SUMS.note", 1 << 30) if isinstance(self.log, Folder) else None
-        if seal is None and self.archive is None:
-            raise Skipped("this is no archive")
-        wrong = [*self.archive.problems] if self.archive else []
-        sums = self.archive.sums if self.archive else hashed_files(cast("Folder", self.log).root)
-        if seal is None:
-            raise Refused("; ".join([*wrong, "SHA256SUMS.note is not there: the archive is cut off or not whole"]))
-        note = parse_note(seal)
-        if not signers(note, self.keys):
-            wrong.append("the seal is not signed by the trusted key")
-        title, *lines = note.text[:-1].split("\n")
-        listed = {name: value for value, _, name in (line.partition("  ") for line in lines)}
-        if title != "kyodo archive v1" or len(listed) != len(lines):
-            wrong.append("the seal is not of an archive, version 1, or lists a file twice")
-        wrong += [f"{name} was added" for name in sorted(sums.keys() - listed.keys())]
-        wrong += [f"{name} is not there" for name in sorted(listed.keys() - sums.keys())]
-        wrong += [f"{name} was altered" for name in sorted(sums.keys() & listed.keys()) if sums[name] != listed[name]]
-        return (FAILED, wrong[:50], ()) if wrong else (OK, [f"{len(sums)} files"], ())
-
-    def step_11(self) -> Result:
-        if not isinstance(self.log, Web):
-            raise Skipped("a time stamp stands on the live root log only")
-        root = f"{self.log.prefix.rpartition('/')[0]}/root"
-        if Web(root).read("timestamp", MAX_NOTE) is None:
-            raise Skipped("there is none: only the operator's clock dates this log")
-        how = "openssl ts -verify -in timestamp -data CHECKPOINT -CAfile AUTHORITY.pem"
-        raise Skipped(f"there is one, of the checkpoint whose size its header tells: curl -OD- {root}/timestamp; {how}")
+def keep(case: Case, fresh: Path) -> None:
+    """Add the tiles of this visit to what is kept, and at last its checkpoint."""
+    keys = "".join(f"{key.text}\n" for key in case.keys)
+    files = sorted(file for file in fresh.rglob("*") if file.is_file())
+    for name, text in (("address", case.target), ("key", keys), ("checkpoint", str(case.checkpoint.note))):
+        (fresh / name).write_text(text, "utf-8", newline="")
+        files.append(fresh / name)
+    for file in files:
+        goal = fresh.parent / file.relative_to(fresh)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(goal)
 
 
 # ---- Archives.
@@ -1425,7 +1374,7 @@ class Unpacked:
     problems: list[str]
 
 
-def unpack(archive: Path, folder: Path) -> Unpacked:
+def unpacked(archive: Path, folder: Path) -> Unpacked:
     """Write the members below the folder as they come by; what cannot be read or does not belong there is a problem."""
     sums, problems = dict[str, str](), list[str]()
     try:
@@ -1475,6 +1424,7 @@ def verify(
     since: Path | None = None,
     disclosures: Sequence[str] = (),
     processes: int | None = None,
+    quick: bool = False,
 ) -> Report:
     """Verify a log, a service, a proof or an archive; `key`, `policy` and `disclosures` are texts or names of files.
 
@@ -1487,28 +1437,46 @@ def verify(
             keep=keep,
             since=since.read_bytes() if since else None,
             disclosures=tuple(
-                found for each in disclosures for line in lines_of(each) for found in disclosures_of(line)
+                each for given in disclosures for line in lines_of(given) for each in disclosures_of(line)
             ),
             processes=processes,
+            quick=quick,
         )
         if re.match("https?://", target):
             return verify_web(target.rstrip("/"), options)
         path = Path(target)
         if path.is_dir():
-            return LogAudit(target, options, Folder(path)).report()
+            return examined(log_case(target, options, Folder(path)))
         with path.open("rb") as file:
             start = file.read(4096)
         if start.startswith(b"c2sp.org/tlog-proof@"):
-            return ProofAudit(target, options, None, path.read_bytes(), None).report()
+            return examined(proof_case(target, options, Folder(Path(os.devnull)), path.read_bytes()))
         if not start.startswith(b"\x1f\x8b"):
             raise CannotCheck(f"{target} is neither an archive (.tar.gz) nor a .tlog-proof")
         with tempfile.TemporaryDirectory(prefix="kyodo-verify-") as folder:
-            archive = unpack(path, Path(folder))
-            return LogAudit(target, options, Folder(Path(folder)), archive=archive).report()
+            archive = unpacked(path, Path(folder))
+            return examined(log_case(target, options, Folder(Path(folder)), archive))
     except OSError as broken:
         raise CannotCheck(f"{broken.filename or target} cannot be read: {broken.strerror or broken}") from broken
     except Refused as wrong:  # before any step: what the reader gave, or a proof that is none
         raise CannotCheck(wrong.why) from wrong
+
+
+def log_case(target: str, options: Options, source: Source, archive: Unpacked | None = None) -> Case:
+    """The case of a log. The proof by the root log comes first: whatever it holds, the log must then hold as well."""
+    root_proof = source.read("root-proof", MAX_BUNDLE) if isinstance(source, Web) else None
+    case = Case(target, options, source, root_proof=root_proof, archive=archive)
+    data = source.read("checkpoint", MAX_NOTE)
+    try:
+        case.note = parse_checkpoint(data) if data is not None else None
+    except Refused as wrong:
+        case.problem = f"the checkpoint cannot be read: {wrong.why}"
+    return case
+
+
+def proof_case(target: str, options: Options, source: Source, data: bytes) -> Case:
+    proof = parse_proof(data)
+    return Case(target, options, source, proof.checkpoint, proof=proof)
 
 
 def verify_web(target: str, options: Options) -> Report:
@@ -1518,23 +1486,29 @@ def verify_web(target: str, options: Options) -> Report:
         data = Web(prefix).read(f"proof/{number}", MAX_BUNDLE)
         if data is None:
             raise CannotCheck(f"there is no proof at {target}")
-        return ProofAudit(target, options, Web(prefix), data, int(number)).report()
+        return examined(proof_case(target, options, Web(prefix), data))
     if Web(target).read("checkpoint", MAX_NOTE) is not None:
-        return LogAudit(target, options, Web(target)).report()
-    listing = Web(target).read("log", MAX_BUNDLE)
+        return examined(log_case(target, options, Web(target)))
+    for address in options.keep.glob("*/address") if options.keep else ():
+        if address.read_text("utf-8") == target:
+            was = parse_checkpoint((address.parent / "checkpoint").read_bytes())
+            why = f"{was.origin}, of {was.size} entries at the earlier visit, shows no checkpoint any more"
+            step = Step(7, *STEPS[6][1:], FAILED, (why,), ((1, was.size),))
+            return Report(target, was.origin, steps=(step,))
     try:
-        names = [str(each["name"]) for each in json.loads(listing or b"")["logs"]]
+        listed = json.loads(Web(target).read("log", MAX_BUNDLE) or b"")["logs"]
+        names = [*sorted({str(each["name"]) for each in listed} - {"root"}), "root"]
     except (ValueError, KeyError, TypeError) as wrong:
         raise CannotCheck(
             f"{target} is neither a log (…/log/<city>) nor a service that lists its logs at /log"
         ) from wrong
-    cities: list[LogAudit] = []
-    parts: list[Report] = []
-    for name in [*sorted(set(names) - {"root"}), "root"]:  # the root log last, to compare all others with it
+    cases, parts = list[Case](), list[Report]()
+    for name in names:  # the root log last, to compare all others with it
         prefix = f"{target}/log/{quote(name, safe='')}"
-        audit = LogAudit(prefix, options, Web(prefix), cities=cities if name == "root" else ())
-        parts.append(audit.report())
-        cities += [audit] if name != "root" and audit.note else []
+        case = log_case(prefix, options, Web(prefix))
+        case.cities = [each for each in cases if each.note] if name == "root" else ()
+        parts.append(examined(case))
+        cases.append(case)
     return Report(target, parts=tuple(parts))
 
 
@@ -1602,16 +1576,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", metavar="FILE", type=Path, help="a checkpoint kept from an earlier visit")
     parser.add_argument("--disclosure", metavar="TEXT|FILE", action="append", default=[], help="a value to look for")
     parser.add_argument("--processes", metavar="N", type=int, help="default: one for each core, for large logs")
+    parser.add_argument("--quick", action="store_true", help="leave out step 6, which takes most of the time")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     given = parser.parse_args(argv)
     try:
         report = verify(given.target, key=given.key, policy=given.policy, keep=given.keep, since=given.since,
-                        disclosures=given.disclosure, processes=given.processes)  # fmt: skip
+                        disclosures=given.disclosure, processes=given.processes, quick=given.quick)  # fmt: skip
     except CannotCheck as why:
         sys.stderr.write(f"verify.py: {why}\n")
         return 2
     if given.json:
-        facts = {**dataclasses.asdict(report), "verified": report.verified}
+        facts = {**asdict(report), "verified": report.verified}
         sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
     else:
         sys.stdout.write(as_text(report) + "\n")

@@ -12,10 +12,15 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.benchmarks import append, rebuild
+from tests.benchmarks import append, publish, rebuild, verify
 from tests.benchmarks.measure import Plan, conditions, say, server, table
 
-_BENCHMARKS = {"append": append.measure, "rebuild": rebuild.measure}
+_BENCHMARKS = {
+    "append": append.measure,
+    "publish": publish.measure,
+    "rebuild": rebuild.measure,
+    "verify": verify.measure,
+}
 
 
 def main() -> None:
@@ -41,7 +46,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which the sides take turns (default 5)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measured slice (default 3)")
-    parser.add_argument("--events", type=int, default=40_000, help="events in the log to rebuild (default 40000)")
+    parser.add_argument(
+        "--events", type=int, default=40_000, help="events of the log that is rebuilt or verified (40000)"
+    )
     parser.add_argument("--only", choices=sorted(_BENCHMARKS), help="one benchmark instead of all")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that everything runs")
     parser.add_argument(

@@ -51,12 +51,12 @@ _INSERT = "INSERT INTO bare_event VALUES (" + ", ".join(["%b"] * 18) + ")"
 def measure(url: str, plan: Plan) -> list[Result]:
     """The two rows of the table that are about appending."""
     with scratch_database(url) as owner_url:
-        cities = _prepare(owner_url)
-        with _processes(owner_url, cities) as processes:
-            sides = {side: _slice_of(processes, side, plan.seconds) for side in _SIDES}
+        cities = registered_cities(owner_url)
+        with writing_processes(owner_url, cities) as processes:
+            sides = {side: slice_of(processes, side, plan.seconds) for side in _SIDES}
             say(f"append: {PROCESSES} processes × {WRITERS} writers over {CITIES} cities, warming up")
             for side in _SIDES:
-                _slice_of(processes, side, min(plan.seconds, 1.0))()
+                slice_of(processes, side, min(plan.seconds, 1.0))()
             rates = rounds(plan.rounds, sides)
         _check_logs(owner_url)
     what = f"{PROCESSES} × {WRITERS} writers over {CITIES} cities, proofs and roots included, beside "
@@ -75,11 +75,13 @@ def measure(url: str, plan: Plan) -> list[Result]:
     ]
 
 
-class _Slice(Protocol):
+class Slice(Protocol):
     def __call__(self) -> float: ...
 
 
-def _slice_of(processes: list[Connection], side: str, seconds: float) -> _Slice:
+def slice_of(processes: list[Connection], side: str, seconds: float) -> Slice:
+    """Has all writers append by one side for so many seconds, together; what it returns says appends per second."""
+
     def run() -> float:
         # All start together, and late enough for the order to have reached everybody.
         start = time.monotonic() + 0.05
@@ -97,8 +99,8 @@ def _answer(process: Connection) -> float:
     return float(answer)
 
 
-def _prepare(owner_url: str) -> list[UUID]:
-    """Registers the cities and makes the two other tables."""
+def registered_cities(owner_url: str) -> list[UUID]:
+    """Registers the cities, makes the two other tables, and returns the cities' ids."""
     cities = [uuid4() for _ in range(CITIES)]
     with closing(Database(Urls.derive(owner_url))) as database, database.app() as app:
         for number, city in enumerate(cities):
@@ -115,7 +117,7 @@ def _prepare(owner_url: str) -> list[UUID]:
 
 
 @contextmanager
-def _processes(owner_url: str, cities: list[UUID]) -> Iterator[list[Connection]]:
+def writing_processes(owner_url: str, cities: list[UUID]) -> Iterator[list[Connection]]:
     """The writing processes, by our ends of the pipes to them; an order of None ends them."""
     spawn = get_context("spawn")
     with ExitStack() as stack:
@@ -182,7 +184,7 @@ class _Writer:
         self._random = random.Random(number)
         self._open: dict[tuple[str, UUID], tuple[UUID, int]] = {}
         self._rows = 0
-        self._state = _state(self._random)
+        self._state = state(self._random)
         self._hashes = [self._random.randbytes(32) for _ in range(64)]
 
     def run(self, side: str, start: float, end: float) -> float:
@@ -231,8 +233,8 @@ class _Writer:
 _SIDES = {"ours": _Writer.ours, "stock": _Writer.stock, "insert": _Writer.insert}
 
 
-def _state(chance: random.Random) -> bytes:
-    """A stored ProposalSubmitted: codes, yen, and texts as digests."""
+def state(chance: random.Random) -> bytes:
+    """A stored ProposalSubmitted in canonical JSON: codes, yen, and texts as digests."""
     digests = [urlsafe_b64encode(chance.randbytes(32)).rstrip(b"=").decode() for _ in range(3)]
     return rfc8785.dumps(
         {

@@ -31,6 +31,7 @@ from tenants.book import read
 from tenants.database import Role, connect, set_tenant
 from tenants.disclosures import public_texts
 from tenants.event_store import RecordedEvent
+from tenants.ledger.merkle import leaf_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,7 @@ class EntryMapper(Mapper[UUID]):
             programme_version=programme["version"],
             position=entry["position"],
             recorded_at=datetime.fromisoformat(entry["recorded_at"]),
+            leaf=leaf_hash(stored_event.state),
         )
         return Entry(UUID(entry["tenant"]), read(stored))
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = {"append_vs_stock", "append_vs_insert", "rebuild_vs_runner"}
+KEYS = {
+    "append_vs_stock",
+    "append_vs_insert",
+    "publish_vs_append",
+    "rebuild_vs_runner",
+    "verify_vs_sha256",
+    "verify_quick_vs_sha256",
+}
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ class Served:
             ).fetchall()
         nodes = sql.execute("SELECT level, number, hash FROM tree_node WHERE tenant_id = %s", (log.id,)).fetchall()
         last = sql.execute(
-            "SELECT size, note FROM checkpoint WHERE tenant_id = %s ORDER BY size DESC LIMIT 1", (log.id,)
+            "SELECT size, note FROM checkpoint WHERE tenant_id = %s ORDER BY size DESC, signed_at DESC LIMIT 1",
+            (log.id,),
         ).fetchone()
         keys = sql.execute("SELECT vkey FROM log_key WHERE tenant_id = %s ORDER BY first_use, vkey", (log.id,))
         return cls(

@@ -314,7 +314,8 @@ class Attacker:
 
     def _latest(self) -> tuple[int, str]:
         row = self.sql.execute(
-            "SELECT size, note FROM checkpoint WHERE tenant_id = %s ORDER BY size DESC LIMIT 1", (self.log.id,)
+            "SELECT size, note FROM checkpoint WHERE tenant_id = %s ORDER BY size DESC, signed_at DESC LIMIT 1",
+            (self.log.id,),
         ).fetchone()
         if row is None:
             raise LookupError(f"{self.log.name} has no checkpoint")

@@ -21,7 +21,7 @@ from tenants.ledger.merkle import (
     leaf_hash,
     tree_root,
 )
-from tenants.ledger.note import Verifier, opened
+from tenants.ledger.note import Signer, Verifier, opened, signed
 from tenants.ledger.publish import HistoryChanged, Publisher, make_missing_keys
 from tenants.ledger.store import ROOT_LOG, NotInLog, PublishedLog
 from tenants.ledger.tiles import ENTRIES, Tile, bundle, tiles_of, unbundled
@@ -294,3 +294,20 @@ def test_a_log_at_rest_is_signed_again_when_its_keys_change(database, log_keys, 
     root = PublishedLog(database, ROOT_LOG)
     assert root.entry(2) == published.note.encode()
     assert publisher.publish() == 0
+
+
+def test_the_root_log_takes_no_entry_that_no_citys_key_signed(database, log_keys, city, superuser, caplog) -> None:
+    record(database, city, 2)
+    publisher = Publisher(database, log_keys)
+    publisher.publish()
+    forged = signed(
+        Checkpoint("example.jp/log/kaku-cho", 9, bytes(32)).text, [Signer.create("example.jp/log/kaku-cho")]
+    )
+    alter(superuser, f"INSERT INTO root_entry VALUES ('{city}', 9, 2, convert_to('{forged}', 'UTF8'))")
+    record(database, city, 1)
+    with caplog.at_level(logging.ERROR):
+        assert publisher.publish() == 1, "the city's log goes on"
+    assert "position 2 of the root log was not signed here" in caplog.text
+    published = PublishedLog(database, ROOT_LOG).checkpoint()
+    assert published is not None
+    assert published.size == 1

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenants.ledger import verify
-from tests.tenants.ledger import made_logs
 from tests.tenants.ledger.made_logs import Log, Signer, disclosure, entries, entry, made, pack, seal, served, service
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -214,8 +212,7 @@ def test_an_entry_that_is_not_well_formed_is_refused_even_when_it_is_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], why: str, *, quick: bool
 ) -> None:
     if not quick:
-        monkeypatch.setattr(verify, "quick_load", json.loads)
-        monkeypatch.setattr(verify, "quick_dump", lambda _: b"")
+        monkeypatch.setattr(verify, "orjson", None)
     given = [*entries(6), entry(7, **change), *entries(20)[7:]]
     Log(tmp_path, Signer("localhost/log/yamato")).publish(given)
     report = verify.verify(str(tmp_path))
@@ -340,13 +337,11 @@ def test_another_log_at_a_known_address_is_refused(visited: tuple[Log, Path]) ->
     assert 1 in failed(verify.verify(str(log.folder), keep=kept))
 
 
-def test_a_live_proof_continues_what_was_kept(tmp_path: Path, visited: tuple[Log, Path]) -> None:
+def test_a_live_proof_is_of_the_entry_that_was_kept(tmp_path: Path, visited: tuple[Log, Path]) -> None:
     log, kept = visited
     log.publish(entries(600)).write("proof/7", log.proof(7))
     with served(tmp_path) as url:
         assert outcome(verify.verify(f"{url}/log/yamato/proof/7", keep=kept), 7) == verify.OK
-        log.publish([*entries(99), entry(100, type="X"), *entries(600)[100:]]).write("proof/7", log.proof(7))
-        assert verify.verify(f"{url}/log/yamato/proof/7", keep=kept).positions == ((1, 300),)
         log.publish([*entries(6), entry(7, type="X"), *entries(600)[7:]]).write("proof/7", log.proof(7))
         assert verify.verify(f"{url}/log/yamato/proof/7", keep=kept).positions == ((7, 7),)
 
@@ -530,8 +525,8 @@ def vectors(kind: str) -> list[Any]:
     return [pytest.param(json.loads(file.read_text()), id=f"{file.parent.name}/{file.stem}") for file in files]
 
 
-def test_there_are_196_vectors() -> None:
-    assert len(vectors("inclusion")) + len(vectors("consistency")) == 196
+def test_there_are_98_vectors() -> None:
+    assert len(vectors("inclusion")) == 98
 
 
 @pytest.mark.parametrize("vector", vectors("inclusion"))
@@ -539,23 +534,6 @@ def test_inclusion_vectors(vector: dict[str, Any]) -> None:
     leaf, root = (b64decode(vector[name] or "") for name in ("leafHash", "root"))
     path = [b64decode(each) for each in vector["proof"] or []]
     assert verify.included(vector["leafIdx"], vector["treeSize"], leaf, root, path) is not vector["wantErr"]
-
-
-@pytest.mark.parametrize("vector", vectors("consistency"))
-def test_consistency_vectors(vector: dict[str, Any]) -> None:
-    old, new = (b64decode(vector[name] or "") for name in ("root1", "root2"))
-    path = [b64decode(each) for each in vector["proof"] or []]
-    assert verify.consistent(vector["size1"], vector["size2"], old, new, path) is not vector["wantErr"]
-
-
-def test_every_consistency_proof_read_from_tiles_holds(tmp_path: Path) -> None:
-    log = made(tmp_path, 600)
-    leaves = log.leaves
-    for old, new in product((1, 2, 7, 255, 256, 257, 512, 599, 600), (600,)):
-        path = verify.consistency_path(verify.Folder(tmp_path), old, new)
-        roots = made_logs.root(leaves[:old]), made_logs.root(leaves[:new])
-        assert verify.consistent(old, new, *roots, path)
-        assert not verify.consistent(old, new, roots[1], roots[0], path) or old == new
 
 
 # RFC 8032 §7.1: public key, message, signature.
@@ -639,7 +617,7 @@ JSON = st.recursive(
 def test_canonical_json_is_that_of_another_writer(value: Any) -> None:
     text = rfc8785.dumps(value)
     assert verify.canonical(value).encode() == text
-    assert verify.canonical(verify.parsed_entry(text, plain=False)).encode() == text
+    assert verify.canonical(verify.canonical_value(text)).encode() == text
 
 
 @settings(deadline=None)
@@ -719,13 +697,39 @@ def test_canonical_json_is_told_from_other_json(
     monkeypatch: pytest.MonkeyPatch, text: bytes, *, canonical: bool, quick: bool
 ) -> None:
     if not quick:
-        monkeypatch.setattr(verify, "is_plain", lambda _: False)
+        monkeypatch.setattr(verify, "orjson", None)
     try:
-        verify.parsed_entry(text, plain=False)
+        verify.canonical_value(text)
         found = True
     except verify.Refused:
         found = False
     assert found is canonical
+
+
+@settings(deadline=None)
+@given(st.lists(JSON, min_size=1, max_size=6))
+def test_a_bundle_is_confirmed_only_where_each_of_its_entries_is_canonical(given: list[Any]) -> None:
+    entries = [json.dumps(value, sort_keys=True, separators=(",", ":")).encode() for value in given]
+    if verify.confirmed(entries) is not None:
+        assert [rfc8785.dumps(value) for value in given] == entries
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [b"[1", b"2]"],
+        [b'{"a":[1', b"2]}"],
+        [b'"a', b'b"'],
+        [b"1,2", b"3"],
+        [b"1", b"", b"3"],
+        [b"1],[2", b"3"],
+        [b'1,"0",2'],
+        [b""],
+    ],
+)
+def test_entries_that_fit_together_in_another_cut_are_not_confirmed(entries: list[bytes]) -> None:
+    assert verify.confirmed([b"1", b'{"a":2}', b"3"]) == [1, {"a": 2}, 3]
+    assert verify.confirmed(entries) is None
 
 
 @settings(deadline=None)
