@@ -360,24 +360,27 @@ def parse_policy(text: str) -> Policy:
     free = set[str]()
     for number, line in enumerate(text.split("\n"), start=1):
         known, right = {"none", *witnesses, *groups}, True
-        match line.split():
-            case ["log", key, *url] if len(url) <= 1:
-                logs.append(parse_key(key))
-                right = logs[-1].kind == SIGNS
-            case ["witness", name, key, *url] if len(url) <= 1 and name not in known:
-                witnesses[name] = parse_key(key)
-                free.add(name)
-                right = witnesses[name].kind != SIGNS
-            case ["group", name, count, *members] if name not in known and len(free.intersection(members)) == len(
-                members
-            ):
-                least = {"any": 1, "all": len(members)}.get(count) or int(count if count.isdecimal() else 0)
-                groups[name], free = (least, members), free.difference(members) | {name}
-                right = 1 <= least <= len(members)
-            case ["quorum", name] if not quorums and name in known:
-                quorums.append(name)
-            case [first, *_] if not first.startswith("#"):
-                right = False
+        try:
+            match line.split():
+                case ["log", key, *url] if len(url) <= 1:
+                    logs.append(parse_key(key))
+                    right = logs[-1].kind == SIGNS
+                case ["witness", name, key, *url] if len(url) <= 1 and name not in known:
+                    witnesses[name] = parse_key(key)
+                    free.add(name)
+                    right = witnesses[name].kind != SIGNS
+                case ["group", name, count, *members] if name not in known and len(free.intersection(members)) == len(
+                    members
+                ):
+                    least = {"any": 1, "all": len(members)}.get(count) or int(count if count.isdecimal() else 0)
+                    groups[name], free = (least, members), free.difference(members) | {name}
+                    right = 1 <= least <= len(members)
+                case ["quorum", name] if not quorums and name in known:
+                    quorums.append(name)
+                case [first, *_] if not first.startswith("#"):
+                    right = False
+        except Refused as wrong:
+            raise CannotCheck(f"line {number} of the policy: {wrong.why}") from wrong
         if not right:
             raise CannotCheck(f"line {number} of the policy is not understood, or names what it may not: {line[:60]!r}")
     if not quorums or any(len({key.public for key in keys}) < len(keys) for keys in (logs, witnesses.values())):
