@@ -11,7 +11,7 @@ from projections.worker import lags
 from tenants.city_keys import KeyUnusable
 from tenants.database import DatabaseUnavailable, TooMuchPrivilege, describe
 from tenants.key_files import KeyExposed
-from tenants.ledger.keys import LogKeyMissing
+from tenants.ledger.keys import LogKeyMissing, SignedTreeUnreadable
 from tenants.ledger.note import NoteWrong
 from tenants.ledger.publish import standing
 from tenants.ledger.store import ROOT_NAME
@@ -86,15 +86,15 @@ def _logs(service: Service) -> Iterator[Finding]:
     slugs = {city.tenant_id: city.slug for city in tenants(service.database)}
     for log, size, published in standing(service.database):
         name = slugs.get(log, ROOT_NAME)
-        signed = service.log_keys.signed(log)
+        try:
+            service.log_keys.signers(log)
+            signed = service.log_keys.signed(log)
+        except (LogKeyMissing, KeyExposed, NoteWrong, SignedTreeUnreadable) as unusable:
+            yield Finding(good=False, text=f"log {name}: {unusable}")
+            continue
         if signed is not None and signed.size > size:
             gone = f"positions {size + 1} to {signed.size} were signed and are missing"
             yield Finding(good=False, text=f"log {name}: {gone}; bring them back from a later copy before going on")
-            continue
-        try:
-            service.log_keys.signers(log)
-        except (LogKeyMissing, KeyExposed, NoteWrong) as unusable:
-            yield Finding(good=False, text=f"log {name}: {unusable}")
             continue
         covered = "all" if published == size else f"{published} of them"
         remedy = "" if published == size else "; run: kyodo worker"

@@ -20,7 +20,7 @@ from tenants.database import Database, Urls
 from tenants.embedded import EmbeddedPostgres
 from tenants.ledger.keys import LogKeys
 from tenants.ledger.outside import TimestampAuthority, Witnesses
-from tenants.ledger.policy import Policy
+from tenants.ledger.policy import Policy, PolicyWrong
 from tenants.ledger.publish import Publisher, make_missing_keys
 from tenants.migrate import migrate, pending
 from tenants.registry import tenants
@@ -66,9 +66,14 @@ class Service:
         return make_missing_keys(self.database, self.log_keys, self.settings.log_origin, cities)
 
     def policy(self) -> Policy:
-        """The witnesses that the settings name."""
+        """The witnesses that the settings name; PolicyWrong where their file cannot be read."""
         path = self.settings.witness_policy
-        return Policy.of(path.read_text(encoding="utf-8")) if path else Policy()
+        if path is None:
+            return Policy()
+        try:
+            return Policy.of(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise PolicyWrong(f"KYODO_WITNESS_POLICY names {path}: {unreadable}") from unreadable
 
     def publisher(self) -> Publisher:
         """What signs checkpoints, and asks witnesses and a timestamp authority where the settings name them."""
