@@ -15,8 +15,8 @@ What it establishes, step by step, with no database and no trust in the server:
 What it cannot: whether what was recorded is true, what was never recorded, what was changed before the first
 checkpoint that anyone kept, and, without witnesses, whether others are shown another log.
 
-This file stands alone: Python 3.11, no package, and on purpose no code of the service. `orjson`, where it is installed,
-only makes step 6 faster. Exit code 0: verified; 1: not verified; 2: nothing to judge, and what to do.
+This file stands alone: Python 3.11, no package, and on purpose no code of the service.
+Exit code 0: verified; 1: not verified; 2: nothing to judge, and what to do.
 Formats: c2sp.org/tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy, tlog-proof; RFC 8785, 9162.
 """
 
@@ -25,14 +25,12 @@ Formats: c2sp.org/tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature, tl
 from __future__ import annotations
 
 import argparse
-import gc
 import gzip
 import http.client
 import json
 import multiprocessing
 import os
 import re
-import secrets
 import shutil
 import signal
 import sys
@@ -41,23 +39,17 @@ import tempfile
 import time
 import zlib
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256, sha512
 from multiprocessing.pool import AsyncResult
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-try:
-    import orjson
-except ImportError:  # Everything is checked without it as well, only more slowly.
-    orjson = None  # type: ignore[assignment]
 
 Ranges = tuple[tuple[int, int], ...]  # positions from the first to the last, both included
 TILE, HASH = 256, 32  # hashes in a full tile, bytes in a hash
@@ -425,21 +417,18 @@ def included(index: int, size: int, leaf: bytes, root: bytes, path: Sequence[byt
     return last == 0 and node == root
 
 
-# ---- Canonical JSON: RFC 8785. The plain way decides; orjson only confirms, a whole bundle at a time.
+# ---- Canonical JSON: RFC 8785.
 
-MAX_DEPTH = 256  # arrays and objects in one another; orjson does not write as many
-MARK = str(secrets.randbits(128))  # stands between entries; nobody could know it when he made them
+MAX_DEPTH = 256  # arrays and objects in one another
 
 
 def canonical_value(entry: bytes) -> Any:
     """The value of canonical JSON; Refused otherwise."""
-    if values := confirmed([entry]):
-        return values[0]
     try:
         value = json.loads(entry.decode("utf-8"))
         if canonical(value).encode("utf-8") == entry:
             return value
-    except (ValueError, RecursionError) as wrong:
+    except (ValueError, RecursionError, OverflowError) as wrong:
         raise Refused(f"it is not JSON: {wrong}") from wrong
     raise Refused("its JSON is not canonical")
 
@@ -482,38 +471,24 @@ def number_text(value: float) -> str:
     return f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
 
 
-def confirmed(entries: Sequence[bytes]) -> list[Any] | None:
-    """The values of these entries where orjson confirms that all are canonical; None where it does not.
+PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("\\")})  # what stands in a string as it is
+STRING, INTEGER = '"[^"]*+"', "(?!0[0-9])[0-9]{1,15}+"  # in plain text; digits that a double holds exactly
 
-    The mark keeps the entries apart: as it stands in the text as often as between them, and nowhere within a value,
-    each entry is one value, however they were cut.
+
+def shape(value: Any) -> str:
+    """A regular expression for texts like the value's: the same members in their order, other strings and integers.
+
+    Plain text that matches is canonical if the value is. Most entries look like one before, and need no parsing then.
     """
-    text = b"[" + f',"{MARK}",'.encode().join(entries) + b"]"
-    if orjson is None or not is_plain(text):
-        return None
-    try:
-        values = orjson.loads(text)
-        same = orjson.dumps(values, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == text
-    except (ValueError, TypeError):
-        return None
-    apart = len(values) == 2 * len(entries) - 1 and values[1::2] == [MARK] * (len(entries) - 1)
-    return values[::2] if same and apart else None
+    if isinstance(value, dict):
+        return r"\{" + ",".join(f"{re.escape(canonical(name))}:{shape(each)}" for name, each in value.items()) + r"\}"
+    if isinstance(value, list):
+        items = list(map(shape, value))
+        return rf"\[{items[0]}(?:,{items[0]})*+\]" if len(set(items)) == 1 else rf"\[{','.join(items)}\]"
+    if value is None or isinstance(value, bool):
+        return canonical(value)
+    return STRING if isinstance(value, str) else INTEGER
 
-
-def is_plain(text: bytes) -> bool:
-    """Whether all JSON writers agree with RFC 8785 on this compact JSON: ASCII, no escape, no fraction, no exponent.
-
-    A number with one of the latter, all but a few bytes thrown away and `e` read as `.`, shows as a `.` behind `":`,
-    `[` or `,`, where true, false and null leave `u.`, `s.` and `u`. A text may look like it, and is then not plain.
-    """
-    if not text.isascii() or b"\\" in text:
-        return False
-    rest = text.translate(AS_POINT, IMMATERIAL)
-    return b'":.' not in rest and b",." not in rest
-
-
-AS_POINT = bytes.maketrans(b"e[", b".,")
-IMMATERIAL = bytes(set(range(256)) - set(b'":,[}.eus'))
 
 # ---- Where a log is read: the web, or a folder in the same layout (c2sp.org/tlog-tiles).
 
@@ -537,19 +512,14 @@ class Folder:
             return None
 
 
-class SameHost(HTTPRedirectHandler):
-    """Follows a redirect on the same host only."""
+class NoRedirect(HTTPRedirectHandler):
+    """Answers with the redirect itself: what another address shows was not asked for."""
 
-    def redirect_request(  # noqa: PLR0917 - as urllib calls it
-        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Request | None:
-        old, new = urlsplit(req.full_url), urlsplit(newurl)
-        if old.hostname != new.hostname or (old.scheme, new.scheme) == ("https", "http"):
-            raise CannotCheck(f"{req.full_url} sends us on to {newurl}. If that is the log, give that address.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
-OPENER = build_opener(SameHost)
+OPENER = build_opener(NoRedirect)
 
 
 @dataclass(frozen=True)
@@ -570,10 +540,10 @@ class Web:
                 refusal.close()
                 if refusal.code in {404, 410}:
                     return None
-                problem = f"it answers {refusal.code}{reason(said)}"
+                problem = f"it answers {refusal.code}{reason(said)}{elsewhere(refusal)}"
                 if refusal.code not in {429, 500, 502, 503, 504}:
                     break
-            except (OSError, http.client.HTTPException, ValueError, zlib.error) as broken:
+            except (OSError, http.client.HTTPException, ValueError) as broken:
                 problem = str(getattr(broken, "reason", broken)) or type(broken).__name__
             else:
                 if len(body) > limit:
@@ -592,16 +562,20 @@ def reason(body: bytes) -> str:
         return ""
 
 
+def elsewhere(refusal: HTTPError) -> str:
+    """Where a redirect leads."""
+    to = refusal.headers.get("Location")
+    return f" and sends us on to {to}. If that is the log, give that address" if to else ""
+
+
 def answered(url: str, limit: int) -> bytes:
     """One try: up to limit + 1 bytes. A cached old checkpoint would look like a log that went back."""
     fresh = {} if "/tile/" in url else {"Cache-Control": "no-cache"}
-    request = Request(url, headers={"Accept-Encoding": "gzip, identity", **fresh})  # noqa: S310 - http or https
+    request = Request(url, headers=fresh)  # noqa: S310 - http or https
     with OPENER.open(request, timeout=TIMEOUT) as answer:
         body, length = bytes(answer.read(limit + 1)), answer.headers.get("Content-Length")
         if length is not None and len(body) < min(int(length), limit + 1):
             raise ConnectionError("the answer broke off")
-        if answer.headers.get("Content-Encoding") == "gzip":
-            body = zlib.decompressobj(47).decompress(body, limit + 1)
         return body
 
 
@@ -660,10 +634,10 @@ def unlike(ours: bytes, theirs: bytes, before: int) -> Ranges:
 
 MEMBERS = ("actor", "approved_by", "data", "document_ref", "mode", "position", "programme", "recorded_at",
            "recorded_by", "schema_version", "signatories", "stream", "tenant", "type", "version")  # fmt: skip
-Row = tuple[int, str, str, str, int]  # what the scan compares of an event: these members of it
-FIELDS = itemgetter("position", "recorded_at", "stream", "tenant", "version")
-RECORDED_AT = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z,"
-MOMENTS = re.compile(f"(?:{RECORDED_AT})*")
+MOMENT = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z"
+COLUMNS = {"position": f"({INTEGER})", "recorded_at": f'"({MOMENT})"', "stream": '"([^"]*+)"', "tenant": '"([^"]*+)"',
+           "version": f"({INTEGER})"}  # fmt: skip
+Row = tuple[int, str, str, str, int]  # what the scan compares of an event: these members of it, in this order
 
 
 @dataclass(frozen=True)
@@ -728,14 +702,9 @@ class Found:
 
 def scan(job: Job) -> Found:
     """Everything about the entries of the job's bundles."""
-    found, collects = Found(), gc.isenabled()
-    gc.disable()  # Parsing makes no cycles, and looking for them takes a third of the time.
-    try:
-        for number in range(job.first, job.end):
-            scan_bundle(job, number, found)
-    finally:
-        if collects:
-            gc.enable()
+    found = Found()
+    for number in range(job.first, job.end):
+        scan_bundle(job, number, found)
     return found
 
 
@@ -778,70 +747,69 @@ def scan_bundle(job: Job, number: int, found: Found) -> None:
 
 def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     """Each entry an event of the one tenant: canonical, at its position, in time, its stream without a gap."""
-    rows = rows_at_once(entries, before, found) or rows_one_by_one(entries, before, found)
-    if not rows:
-        return
-    if not found.times[1]:
-        found.times, found.tenant = (rows[0][1], rows[0][0], ""), rows[0][3]
-    found.times = (*found.times[:2], max(found.times[2], *(moment for _, moment, *_ in rows)))
-    newest = found.newest
-    for position, _, stream, _, version in rows:
-        last = newest.get(stream)
-        newest[stream] = version
-        if last is None:
-            found.begun[stream] = version, position
-        elif version != last + 1:
-            found.check_version(stream, position, version, last)
-            newest[stream] = min(max(version, last), last + 1)  # so that one fault is named once
-
-
-def rows_at_once(entries: list[bytes], before: int, found: Found) -> list[Row] | None:
-    """The rows of events that are all in order; None where one may not be."""
-    events = confirmed(entries) or [None]
-    if set(map(type, events)) != {dict} or set(map(tuple, events)) != {MEMBERS}:
-        return None
-    rows = list(map(FIELDS, events))
-    positions, moments, streams, tenants, versions = zip(*rows, strict=True)
-    in_order = (
-        set(map(type, positions + versions)) == {int}
-        and set(map(type, moments + streams + tenants)) == {str}
-        and positions == tuple(range(before + 1, before + 1 + len(entries)))
-        and MOMENTS.fullmatch(",".join((*moments, "")))
-        and sorted((found.times[2], *moments)) == [found.times[2], *moments]
-        and set(tenants) == {found.tenant or tenants[0]}
-    )
-    return rows if in_order else None
-
-
-def rows_one_by_one(entries: list[bytes], before: int, found: Found) -> list[Row]:
-    """The rows of those events that can be read; `found.odd` says what is wrong with which."""
-    rows, last, tenant = list[Row](), found.times[2], found.tenant
+    first, since, last = found.times
+    tenant, newest, end = found.tenant, found.newest, 0
+    joined = b"".join(entries)
+    plain = "" if joined.translate(None, PLAIN) else joined.decode("ascii")
     for expected, entry in enumerate(entries, before + 1):
+        start, end = end, end + len(entry)
         try:
-            position, moment, stream, of, version = event_row(entry)
+            position, moment, stream, of, version = known_row(plain, start, end) or event_row(entry)
         except Refused as wrong:
             found.odd.append((expected, wrong.why))
             found.holes = True
             continue
-        if position != expected or type(position) is not int:
+        if position != expected:
             found.odd.append((expected, f"the entry says that its position is {position}"))
-        if moment < last or not re.fullmatch(RECORDED_AT, f"{moment},"):
-            found.odd.append((expected, f"it was recorded at {moment}, after an entry of {last or 'nothing'}"))
-        if of != (tenant or of):
-            found.odd.append((expected, f"it is of tenant {of}, the log of {tenant}"))
-        last, tenant = max(last, moment), tenant or of
-        rows.append((expected, moment, stream, of, version))
-    return rows
+        if moment < last:
+            found.odd.append((expected, f"it was recorded at {moment}, after an entry of {last}"))
+        else:
+            last = moment
+        if of != tenant:
+            if tenant:
+                found.odd.append((expected, f"it is of tenant {of}, the log of {tenant}"))
+            else:
+                first, since, tenant = moment, expected, of
+        before_it = newest.get(stream)
+        newest[stream] = version
+        if before_it is None:
+            found.begun[stream] = version, expected
+        elif version != before_it + 1:
+            found.check_version(stream, expected, version, before_it)
+            newest[stream] = min(max(version, before_it), before_it + 1)  # so that one fault is named once
+    found.times, found.tenant = (first, since, last), tenant
 
 
-def event_row(entry: bytes) -> Any:
+KNOWN = dict[str, list[re.Pattern[str]]]()  # shapes of entries by their type
+SEEN = Counter[str]()  # how often a shape was met that is not yet among them
+SHAPES, OFTEN = 32, 4  # at most so many of a type; worth compiling when met so often
+
+
+def known_row(plain: str, start: int, end: int) -> Row | None:
+    """The row of the entry that is there in plain text, if it has the shape of one that was found canonical."""
+    for known in KNOWN.get(plain[plain.rfind('"type":', start, end) : plain.rfind(",", start, end)], ()):
+        if match := known.fullmatch(plain, start, end):
+            position, moment, stream, tenant, version = match.groups()
+            return int(position), moment, stream, tenant, int(version)
+    return None
+
+
+def event_row(entry: bytes) -> Row:
     """The row of an entry that is canonical and has exactly the members of an event; Refused otherwise."""
     event = canonical_value(entry)
     if type(event) is not dict or tuple(event) != MEMBERS:
         raise Refused(f"its members are not {', '.join(MEMBERS)}")
-    row = FIELDS(event)
-    if type(row[4]) is not int or {type(each) for each in row[1:4]} != {str}:
-        raise Refused("its version is no integer, or recorded_at, stream or tenant no text")
+    row = cast("Row", tuple(event[name] for name in COLUMNS))
+    if tuple(map(type, row)) != (int, str, str, str, int) or not re.fullmatch(MOMENT, row[1]):
+        facts = ", ".join(f"{name} is {value!r}" for name, value in zip(COLUMNS, row, strict=True))
+        raise Refused(f"{facts[:400]}: one of them is no integer, text or time as it should be")
+    like_it = r"\{" + ",".join(f'"{name}":{COLUMNS.get(name) or shape(event[name])}' for name in MEMBERS) + r"\}"
+    if len(SEEN) == 1_000:
+        SEEN.clear()
+    SEEN[like_it] += 1
+    of_type = KNOWN.setdefault(f'"type":{canonical(event["type"])}', [])
+    if SEEN[like_it] == OFTEN and len(of_type) < SHAPES:
+        of_type.append(re.compile(like_it))
     return row
 
 
