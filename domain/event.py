@@ -113,13 +113,20 @@ class Anomaly(Frozen):
 
 
 class Call(Frozen):
-    """A call for proposals (募集) of a programme; `closes` is its announced last day, `ended` when it was closed."""
+    """A call for proposals (募集) of a programme; `closes` is its announced last day, `ended` when it was closed.
+
+    `theme` and `reason`, why it was called off, are digests.
+    """
 
     call: str
     opened: str
+    fiscal_year: int | None = None
+    theme: str | None = None
+    budget_yen: int | None = None
     closes: str | None = None
     ended: str | None = None
     cancelled: bool = False
+    reason: str | None = None
 
     @property
     def last_day(self) -> str | None:

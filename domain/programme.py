@@ -124,7 +124,14 @@ class CallOpened(ProgrammeEvent):
             )
 
     def evolve(self, state: Programme) -> Programme:
-        opened = Call(call=self.call, opened=self.valid.edtf, closes=self.closes)
+        opened = Call(
+            call=self.call,
+            opened=self.valid.edtf,
+            fiscal_year=self.fiscal_year,
+            theme=self.theme,
+            budget_yen=self.budget_yen,
+            closes=self.closes,
+        )
         return state.having(calls=(*state.calls, opened))
 
 
@@ -147,7 +154,7 @@ class CallCancelled(CallClosed):
     reason: Text | None = None
 
     def evolve(self, state: Programme) -> Programme:
-        return _with_call(state, self.call, cancelled=True)
+        return _with_call(state, self.call, cancelled=True, reason=self.reason)
 
 
 def _with_call(state: Programme, call: str, **changes: Any) -> Programme:

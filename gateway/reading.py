@@ -52,7 +52,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A registered city; `sources` are the publications that its record was taken from."""
+    """A registered city; `sources` are the publications that its record was taken from, in clear."""
 
     tenant: UUID
     slug: str
@@ -62,7 +62,6 @@ class City:
     population: int | None
     compiled: bool
     sources: list[dict[str, Any]]
-    texts: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Participation:
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """A programme with the latest version of its rules, texts in `rules` as digests."""
+    """A programme with the latest version of its rules, in clear: a text that is not public is None."""
 
     tenant: UUID
     programme_id: UUID
@@ -92,7 +91,6 @@ class Programme:
     effective: str | None
     standing: str | None
     rules: dict[str, Any]
-    texts: dict[str, str]
     title_ja: str | None
     title_en: str | None
 
@@ -159,7 +157,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event of a timeline as it now counts; `data` holds digests, `texts` the public texts behind them."""
+    """An event of a timeline as it now counts; `data` is in clear: a text that is not public is None."""
 
     tenant: UUID
     city: str
@@ -181,7 +179,6 @@ class Entry:
     breaks: list[str]
     corrected_by: int | None
     data: dict[str, Any]
-    texts: dict[str, str]
     label: str | None
     inferred_from: str | None
 
@@ -236,8 +233,7 @@ def city(connection: Connection, slug: str) -> City | None:
 def _cities(connection: Connection, which: str, **values: Any) -> list[City]:
     statement = f"""
         SELECT t.tenant_id AS tenant, t.slug, t.municipal_code, t.name_ja, t.name_en, c.population,
-               coalesce(c.compiled, false) AS compiled, coalesce(c.sources, '[]') AS sources,
-               coalesce(c.texts, '{{}}') AS texts
+               coalesce(c.compiled, false) AS compiled, coalesce(c.clear_sources, '[]') AS sources
           FROM tenant t
           LEFT JOIN {SCHEMA}.city c ON c.tenant_id = t.tenant_id AND c.{_CURRENT}
          WHERE {which}
@@ -269,7 +265,8 @@ def participations(
 def programmes(connection: Connection, tenants: Sequence[UUID]) -> list[Programme]:
     """The programmes of the cities, by slug."""
     statement = f"""
-        SELECT tenant_id AS tenant, programme_id, slug, version, effective, standing, rules, texts, title_ja, title_en
+        SELECT tenant_id AS tenant, programme_id, slug, version, effective, standing, clear_rules AS rules, title_ja,
+               title_en
           FROM {SCHEMA}.programme WHERE tenant_id = ANY(%(tenants)s) AND {_CURRENT}
          ORDER BY tenant_id, slug COLLATE "C"
     """
@@ -298,11 +295,14 @@ def forms(connection: Connection, tenant: UUID) -> list[str]:
     return [form for (form,) in rows]
 
 
-_PARTNERSHIP = """
+# The last event is always in its timeline: only another one after it could have retracted it.
+_PARTNERSHIP = f"""
     t.tenant_id AS tenant, t.slug AS city, t.municipal_code, p.partnership_id, p.number, p.programme, p.status, p.kind,
     p.origin, p.city_role, p.lead_area, p.field, p.joint, p.forms, p.submissions, p.rejections, p.renewals, p.agreed,
-    p.ended, p.anomalies, p.version, p.title_ja, p.title_en, p.title_translated,
-    p.place_digest IS NOT NULL AS has_place, p.place, p.objective_digest IS NOT NULL AS has_objective, p.objective
+    p.ended, p.anomalies, p.title_ja, p.title_en, p.title_translated,
+    p.place_digest IS NOT NULL AS has_place, p.place, p.objective_digest IS NOT NULL AS has_objective, p.objective,
+    (SELECT max(e.version) FROM {SCHEMA}.timeline e
+      WHERE e.tenant_id = p.tenant_id AND e.stream_id = p.partnership_id AND e.{_CURRENT}) AS version
 """
 _KEY = """coalesce(t.municipal_code, '') COLLATE "C", t.slug COLLATE "C", p.number COLLATE "C" """
 
@@ -403,8 +403,8 @@ def timelines(
     """For each partnership or programme its events in their places, or those of some types, at most `most` in all."""
     statement = f"""
         SELECT tenant_id AS tenant, city, stream_id, version, place, type, position, leaf_hash, recorded_at, mode,
-               programme, programme_version, valid, earliest, latest, certainty, source, breaks, corrected_by, data,
-               coalesce(texts, '{{}}') AS texts, label, inferred_from
+               programme, programme_version, valid, earliest, latest, certainty, source, breaks, corrected_by,
+               clear AS data, label, inferred_from
           FROM {SCHEMA}.timeline
           JOIN (SELECT tenant_id, slug AS city FROM tenant) t USING (tenant_id)
           JOIN unnest(%(tenants)s::uuid[], %(streams)s::uuid[]) AS asked (tenant_id, stream_id)

@@ -12,16 +12,16 @@ from domain.errors import DomainError
 if TYPE_CHECKING:
     from typing import Literal
 
-_RULES = {
+RULES = {
     name: known for name, known in vars(errors).items() if isinstance(known, type) and issubclass(known, DomainError)
 }
 
 
 def explained(rule: str, language: Literal["ja", "en"], **known: str) -> str:
     """The rule in one sentence; what is not `known` of its details shows as an ellipsis."""
-    if rule not in _RULES:
+    if rule not in RULES:
         return rule
-    refusal = _RULES[rule]
+    refusal = RULES[rule]
     template = refusal.ja if language == "ja" else (getdoc(refusal) or "")
     if refusal is errors.SubmissionNotPending:
         # Its detail follows the sentence, so that without it nothing is missing.

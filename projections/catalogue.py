@@ -4,13 +4,39 @@ from __future__ import annotations
 
 import hashlib
 
+from projections.agreements import AGREEMENTS
 from projections.anomalies import ANOMALIES
+from projections.calls import CALLS
 from projections.cities import CITIES, PROGRAMMES
+from projections.evaluations import EVALUATIONS
+from projections.facilities import FACILITIES, FEES
+from projections.facts import COVERAGE, FACTS
+from projections.money import MONEY
 from projections.participations import PARTICIPATIONS
 from projections.partnerships import PARTIES, PARTNERSHIPS
+from projections.proposals import PROPOSALS
+from projections.roles import ROLES
 from projections.timeline import TIMELINE
 
-READ_MODELS = (CITIES, PROGRAMMES, PARTNERSHIPS, PARTIES, PARTICIPATIONS, TIMELINE, ANOMALIES)
+READ_MODELS = (
+    CITIES,
+    PROGRAMMES,
+    CALLS,
+    PARTNERSHIPS,
+    PARTIES,
+    PROPOSALS,
+    AGREEMENTS,
+    ROLES,
+    FACILITIES,
+    FEES,
+    MONEY,
+    EVALUATIONS,
+    PARTICIPATIONS,
+    TIMELINE,
+    FACTS,
+    COVERAGE,
+    ANOMALIES,
+)
 
 TRACKING = (
     "tenant_id uuid PRIMARY KEY, position bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(),"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from domain.city import City
+from domain.city import City, SourceRegistered
+from domain.dates import bounds
 from domain.programme import Programme
-from projections.read_model import Column, ReadModel, opened
+from domain.rules import Rules
+from projections.clear import part_in_clear
+from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from domain.history import History
     from projections.read_model import Key, Parts
 
@@ -40,6 +45,11 @@ def _json(value: Any) -> str:
     return to_json(value).decode()
 
 
+def _clear_sources(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str]:
+    sources = from_json(part_in_clear(SourceRegistered, row["sources"], texts))
+    return (_json([source | {"earliest": bounds(source["date"]).earliest} for source in sources]),)
+
+
 CITIES = ReadModel(
     name="city",
     description="Cities: one row each, from the city's own stream.",
@@ -53,12 +63,18 @@ CITIES = ReadModel(
         Column("municipal_code", "text", "全国地方公共団体コード, six digits."),
         Column("population", "bigint", "Population as last stated."),
         Column("compiled", "boolean", "Whether the record was compiled from publications and is not the city's own."),
-        Column("sources", "jsonb", "The publications that facts were taken from, texts as digests."),
+        Column("sources", "json", "The publications that facts were taken from, texts as digests."),
         Column("name_ja", "text", "Name in Japanese.", text=True),
         Column("name_en", "text", "Name in English.", text=True),
     ),
-    derive=opened("sources"),
-    derived=(Column("texts", "jsonb", "Digest → text of the public texts in sources."),),
+    derive=_clear_sources,
+    derived=(
+        Column(
+            "clear_sources",
+            "json",
+            "The publications, texts in their place and null where not public; with the first day of each date.",
+        ),
+    ),
 )
 
 
@@ -76,6 +92,10 @@ def _programme_row(_: Key, state: Programme, __: History) -> tuple[Any, ...]:
     )
 
 
+def _clear_rules(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str]:
+    return (part_in_clear(Rules, row["rules"], texts),)
+
+
 PROGRAMMES = ReadModel(
     name="programme",
     description="Programmes: one row each, with the latest version of its rules.",
@@ -89,10 +109,10 @@ PROGRAMMES = ReadModel(
         Column("version", "integer", "The number of its latest version."),
         Column("effective", "text", "From when that version holds (EDTF)."),
         Column("standing", "text", "IN_FORCE, or REFERENCE for a programme of another body."),
-        Column("rules", "jsonb", "The rule set, texts as digests."),
+        Column("rules", "json", "The rule set, texts as digests."),
         Column("title_ja", "text", "Title in Japanese.", text=True),
         Column("title_en", "text", "Title in English.", text=True),
     ),
-    derive=opened("rules"),
-    derived=(Column("texts", "jsonb", "Digest → text of the public texts in rules."),),
+    derive=_clear_rules,
+    derived=(Column("clear_rules", "json", "The rule set, texts in their place and null where not public."),),
 )

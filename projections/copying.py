@@ -15,7 +15,10 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
 def copy_line(values: Iterable[Any]) -> str:
-    r"""One row: its values between tabs, None as `\N`. Knows the types of read models: lists are arrays of texts."""
+    r"""One row: its values between tabs, None as `\N`. Knows the types of read models.
+
+    Lists are arrays of texts or of integers, either with nulls among them.
+    """
     return "\t".join([_WRITERS[value.__class__](value) for value in values]) + "\n"
 
 
@@ -23,15 +26,18 @@ def _text(value: str) -> str:
     return value if "\\" not in value and value.isprintable() else value.translate(_ESCAPES)
 
 
-def _array(values: list[str]) -> str:
+def _array(values: list[str | int | None]) -> str:
     return _literal(*values) if values else "{}"
 
 
 @lru_cache(maxsize=4096)
-def _literal(*values: str) -> str:
+def _literal(*values: str | int | None) -> str:
     # Version after version of a row has the same arrays, long ones among them.
-    quoted = (value.replace("\\", r"\\").replace('"', r"\"") for value in values)
-    return _text('{"' + '","'.join(quoted) + '"}')
+    return _text("{" + ",".join("NULL" if value is None else _element(value) for value in values) + "}")
+
+
+def _element(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else '"' + value.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 class _Writers(dict[type, Callable[[Any], str]]):

@@ -6,7 +6,8 @@ import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from domain.partnership.state import Membership, Partnership
+from domain.partnership.parts import Membership
+from domain.partnership.state import Partnership
 from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ def _partnership(history: History) -> Parts:
     # A consultation that nobody registered is no partnership yet.
     if not history.state.registered:
         return {}
-    # The row counts the events too, so that each of them changes it, also one that leaves the state as it is.
-    return {(history.recorded[0].stream,): history}
+    return {(history.recorded[0].stream,): history.state}
 
 
-def _partnership_row(_: Key, __: History, history: History) -> tuple[Any, ...]:
-    state: Partnership = history.state
+def _state(history: History) -> Any:
+    return history.state
+
+
+def _partnership_row(_: Key, state: Partnership, __: History) -> tuple[Any, ...]:
     rejected = [s for s in state.submissions if s.outcome == "REJECTED"]
     agreement = state.agreements[-1] if state.agreements else None
     return (
@@ -45,7 +48,6 @@ def _partnership_row(_: Key, __: History, history: History) -> tuple[Any, ...]:
         agreement.began if agreement else None,
         state.ended,
         [anomaly.rule for anomaly in state.anomalies],
-        history.version,
         state.title_ja,
         state.title_en,
         state.title_translated,
@@ -82,6 +84,7 @@ PARTNERSHIPS = ReadModel(
     state=Partnership,
     key=(Column("partnership_id", "uuid", "Opaque permanent id of the partnership, the stream in its city's log."),),
     parts=_partnership,
+    source=_state,
     row=_partnership_row,
     columns=(
         Column("number", "text", "The city's number of the partnership."),
@@ -100,7 +103,6 @@ PARTNERSHIPS = ReadModel(
         Column("agreed", "text", "When its last agreement was concluded (EDTF)."),
         Column("ended", "text", "When it ended (EDTF)."),
         Column("anomalies", "text[]", "Rules that imported events break: accepted because they happened."),
-        Column("version", "integer", "The number of events recorded in its stream."),
         Column("title_ja", "text", "Title in Japanese.", text=True),
         Column("title_en", "text", "Title in English.", text=True),
         Column(

@@ -7,7 +7,6 @@ part of the row's structure, and the text itself, which is always as of now and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,19 +14,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic_core import to_json
-
 from domain.history import EventCorrected, EventRetracted
 
 if TYPE_CHECKING:
+    from domain.event import Event
     from domain.history import History, Recorded
 
 OPEN_POSITION = 9_223_372_036_854_775_807
 OPEN_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 VERSION_COLUMNS = ("known_from", "known_until", "recorded_from", "recorded_until")
-
-# A digest as a whole JSON string; there is nothing else to escape, so that the JSON need not be parsed to find it.
-_DIGEST = re.compile(r'"([A-Za-z0-9_-]{43})"')
 
 Key = tuple[Any, ...]
 Parts = Mapping[Key, Any]
@@ -35,7 +30,10 @@ Parts = Mapping[Key, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: name, SQL type and description. `text`: the value is a digest and gets a text column beside it."""
+    """A column: name, SQL type and description.
+
+    `text`: the value is a digest, or for `text[]` a list of digests, and gets a column of texts beside it.
+    """
 
     name: str
     type: str
@@ -47,14 +45,19 @@ class Column:
         """The table columns it becomes."""
         return (f"{self.name}_digest", self.name) if self.text else (self.name,)
 
+    @property
+    def is_json(self) -> bool:
+        """Whether its values are JSON. `json` keeps it as it was written; `jsonb` can be compared and indexed."""
+        return self.type in {"json", "jsonb"}
+
 
 @dataclass(frozen=True)
 class ReadModel:
     """One read model. `parts` splits a stream into keyed immutable parts; `row` turns a part into the declared columns.
 
     A part that is the same object as before has the same row, so that an event versions only what it changes. While
-    `source`, from which the parts are made, is the same object, nobody looks at them; where an ordinary event only ever
-    adds a part, `appended` names that part.
+    `source`, from which the parts are made, is the same object, nobody looks at them, nor when an ordinary event
+    happens that is none of those named in `changed_by`; where it only ever adds a part, `appended` names that part.
     """
 
     name: str
@@ -69,32 +72,44 @@ class ReadModel:
     derived: tuple[Column, ...] = ()
     source: Callable[[History], Any] | None = None
     appended: Callable[[History], tuple[Key, Any]] | None = None
+    changed_by: tuple[type[Event], ...] | None = None
 
     @cached_property
     def table_columns(self) -> tuple[str, ...]:
-        """Every column of the table in order."""
-        own = (name for column in (*self.columns, *self.derived) for name in column.names)
-        return ("tenant_id", *(column.name for column in self.key), *VERSION_COLUMNS, *own)
+        """Every column of the table: whose and since when, what the state says, and what can be read of it now."""
+        own = (column.names[0] for column in self.columns)
+        return ("tenant_id", *(column.name for column in self.key), *VERSION_COLUMNS, *own, *self.reading_columns)
 
     @cached_property
     def read_columns(self) -> tuple[str, ...]:
         """What `reading` needs of a stored row: its key, `known_from`, and the declared columns without their texts."""
-        own = (f"{column.names[0]}::text" if column.type == "jsonb" else column.names[0] for column in self.columns)
+        own = (f"{column.names[0]}::text" if column.is_json else column.names[0] for column in self.columns)
         return (*(column.name for column in self.key), "known_from", *own)
 
     @cached_property
     def reading_columns(self) -> tuple[str, ...]:
         """The columns that hold texts or are derived from them, which are as of now in every version."""
-        texts = (column.name for column in self.columns if column.text)
-        return (*texts, *(name for column in self.derived for name in column.names))
+        return tuple(column.name for column in self.read_now)
 
-    def reading(self, row: tuple[Any, ...], texts: Mapping[str, str]) -> tuple[Any, ...]:
-        """The values of `reading_columns` for a stored row (`read_columns`), with the texts that can be read now."""
-        values = row[len(self.key) + 1 :]
-        found = [texts.get(v) for column, v in zip(self.columns, values, strict=True) if column.text]
-        if self.derive is not None:
-            found += self.derive({c.name: v for c, v in zip(self.columns, values, strict=True)}, texts)
-        return tuple(found)
+    @cached_property
+    def read_now(self) -> tuple[Column, ...]:
+        """The declarations of `reading_columns`."""
+        return (*(column for column in self.columns if column.text), *self.derived)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _texts(self) -> tuple[int, ...]:
+        return tuple(place for place, column in enumerate(self.columns) if column.text)
+
+    def reading(self, values: tuple[Any, ...], texts: Mapping[str, str]) -> tuple[Any, ...]:
+        """The values of `reading_columns` for those of the declared columns, with the texts that can be read now."""
+        found = tuple([None if (value := values[at]) is None else _read(value, texts) for at in self._texts])
+        if self.derive is None:
+            return found
+        return found + self.derive(dict(zip(self._names, values, strict=True)), texts)
 
     def ddl(self, schema: str) -> str:
         """CREATE TABLE for the schema; no index yet, so that a rebuild can fill it first."""
@@ -107,10 +122,7 @@ class ReadModel:
             "recorded_until timestamptz NOT NULL",
         ]
         for column in (*self.columns, *self.derived):
-            if column.text:
-                lines += [f"{column.name}_digest text", f"{column.name} text"]
-            else:
-                lines.append(f"{column.name} {column.type}")
+            lines += [f"{name} {column.type}" for name in column.names]
         return f"CREATE TABLE {schema}.{self.name} ({', '.join(lines)})"
 
     def index_ddl(self, schema: str) -> Iterator[str]:
@@ -129,16 +141,6 @@ class ReadModel:
             yield f"COMMENT ON COLUMN {table}.{column.name} IS {_quote(column.description)}"
 
 
-def opened(column: str) -> Callable[[dict[str, Any], Mapping[str, str]], tuple[str]]:
-    """Derives one JSON column: digest → text of every text in a JSON column of digests that can be read now."""
-
-    def derive(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str]:
-        found = {digest: texts[digest] for digest in _DIGEST.findall(row[column]) if digest in texts}
-        return (to_json(found).decode(),)
-
-    return derive
-
-
 @dataclass(slots=True, eq=False)
 class Row:
     """One version of one row, still without its texts."""
@@ -155,14 +157,6 @@ class Row:
 
     def table_values(self, texts: Mapping[str, str]) -> tuple[Any, ...]:
         """The values of `model.table_columns`, with the texts that can be read now."""
-        model, own = self.model, []
-        for column, value in zip(model.columns, self.values, strict=True):
-            own.append(value)
-            if column.text:
-                own.append(None if value is None else texts.get(value))
-        if model.derive is not None:
-            named = {column.name: value for column, value in zip(model.columns, self.values, strict=True)}
-            own += model.derive(named, texts)
         return (
             self.tenant,
             *self.key,
@@ -170,8 +164,14 @@ class Row:
             self.known_until,
             self.recorded_from,
             self.recorded_until,
-            *own,
+            *self.values,
+            *self.model.reading(self.values, texts),
         )
+
+
+def _read(value: Any, texts: Mapping[str, str]) -> Any:
+    """The text of a digest, or the texts of a list of them; None for each that cannot be read now."""
+    return [texts.get(digest) for digest in value] if isinstance(value, list) else texts.get(value)
 
 
 @dataclass
@@ -183,12 +183,12 @@ class Versions:
     rows: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)
     _current: dict[tuple[str, Key], Row] = field(default_factory=dict)
-    _by_state: dict[type, tuple[ReadModel, ...]] = field(default_factory=dict)
+    _concerned: dict[tuple[type, type | None], tuple[ReadModel, ...]] = field(default_factory=dict)
 
     def follow(self, before: History | None, after: History, new: Recorded) -> None:
         """Note what one event changes. `closed` collects rows of before this run, which stand in the tables already."""
         refolded = isinstance(new.event, EventCorrected | EventRetracted) or new.event.placed_after is not None
-        for model in self._models_of(type(after.state)):
+        for model in self._models_of(type(after.state), None if refolded else type(new.event)):
             if model.appended is not None and not refolded:
                 key, part = model.appended(after)
                 self._open(model, key, model.row(key, part, after), new)
@@ -209,10 +209,16 @@ class Versions:
                 for key in old.keys() - now.keys():
                     self._close(model, key, old[key], before, new)
 
-    def _models_of(self, state: type) -> tuple[ReadModel, ...]:
-        if state not in self._by_state:
-            self._by_state[state] = tuple(model for model in self.models if issubclass(state, model.state))
-        return self._by_state[state]
+    def _models_of(self, state: type, event: type | None) -> tuple[ReadModel, ...]:
+        """The models of a kind of stream, all of them or those that such an event may change."""
+        if (state, event) not in self._concerned:
+            self._concerned[state, event] = tuple(
+                model
+                for model in self.models
+                if issubclass(state, model.state)
+                and (event is None or model.changed_by is None or issubclass(event, model.changed_by))
+            )
+        return self._concerned[state, event]
 
     def cut(self, position: int) -> None:
         """Forget what became known after the position."""

@@ -98,9 +98,9 @@ def _shown(connection: Connection, model: ReadModel, tenant: UUID) -> dict[Key, 
 
 def _replayed(model: ReadModel, version: Row, texts: dict[str, str]) -> tuple[Any, ...]:
     # As PostgreSQL would return them: JSON parsed.
-    json = {column.name for column in (*model.columns, *model.derived) if column.type == "jsonb"}
+    json = {column.name for column in (*model.columns, *model.derived) if column.is_json}
     values = zip(model.table_columns, version.table_values(texts), strict=True)
-    return tuple(from_json(value) if name in json else value for name, value in values)
+    return tuple(from_json(value) if name in json and value else value for name, value in values)
 
 
 def _compare(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from domain.dates import bounds
 from domain.event import State
-from projections.read_model import Column, ReadModel, opened
+from domain.history import evolve
+from domain.partnership.state import Partnership
+from projections.clear import event_in_clear
+from projections.read_model import Column, ReadModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from domain.history import History, Recorded
     from projections.read_model import Key, Parts
 
@@ -18,16 +24,25 @@ _APART = {"valid", "breaks", "placed_after"}
 
 def _entries(history: History) -> Parts:
     stream = history.recorded[0].stream
-    return {(stream, entry.version): (place, entry) for place, entry in enumerate(history.entries, start=1)}
+    states = accumulate(history.entries, evolve, initial=type(history.state)())
+    next(states)  # Nothing has happened yet.
+    return {
+        (stream, entry.version): (place, entry, _status(state))
+        for place, (entry, state) in enumerate(zip(history.entries, states, strict=True), start=1)
+    }
 
 
 def _newest(history: History) -> tuple[Key, Any]:
     entry = history.entries[-1]
-    return (entry.stream, entry.version), (len(history.entries), entry)
+    return (entry.stream, entry.version), (len(history.entries), entry, _status(history.state))
 
 
-def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
-    place, entry = part
+def _status(state: State) -> str | None:
+    return state.status.value if isinstance(state, Partnership) and state.status else None
+
+
+def _row(_: Key, part: tuple[int, Recorded, str | None], __: History) -> tuple[Any, ...]:
+    place, entry, status = part
     event, meta, valid = entry.event, entry.meta, entry.event.valid
     days = bounds(valid.edtf)
     return (
@@ -48,9 +63,14 @@ def _row(_: Key, part: tuple[int, Recorded], __: History) -> tuple[Any, ...]:
         list(event.breaks),
         entry.corrected_by,
         event.model_dump_json(exclude=_APART, exclude_none=True),
+        status,
         valid.label,
         valid.inferred_from,
     )
+
+
+def _clear(row: dict[str, Any], texts: Mapping[str, str]) -> tuple[str]:
+    return (event_in_clear(row["type"], row["data"], texts),)
 
 
 TIMELINE = ReadModel(
@@ -81,11 +101,16 @@ TIMELINE = ReadModel(
         Column("source", "text", "The publication it was taken from."),
         Column("breaks", "text[]", "Rules it breaks: accepted because it happened."),
         Column("corrected_by", "bigint", "Position of the correction that it shows; NULL when it stands as recorded."),
-        Column("data", "jsonb", "Its fields, texts as digests."),
+        Column("data", "json", "Its fields, texts as digests."),
+        Column("status", "text", "Where the partnership stands once it happened; NULL of programmes and cities."),
         Column("label", "text", "The source's own wording of the date.", text=True),
         Column("inferred_from", "text", "What was inferred, and from what.", text=True),
     ),
-    derive=opened("data"),
-    derived=(Column("texts", "jsonb", "Digest → text of the public texts in data that can be read now."),),
+    derive=_clear,
+    derived=(
+        Column(
+            "clear", "json", "Its fields, texts in their place; a text that is not public, or was withdrawn, is null."
+        ),
+    ),
     indexes=("(position, tenant_id)",),
 )

@@ -213,24 +213,22 @@ def _refresh(connection: Connection, keys: KeyService, tenant: UUID, events: Ite
             f"SELECT {', '.join(read)} FROM {SCHEMA}.{model.name} WHERE tenant_id = %s{where}", (tenant, *chosen)
         ).fetchall()
         keyed = " AND ".join(f"{column.name} = %s" for column in model.key)
-        values = ", ".join(f"%s::{kind}" for kind in _reading_types(model))
+        values = ", ".join(f"%s::{column.type}" for column in model.read_now)
+        # As it was written: one cannot compare json.
+        stand = ", ".join(f"{column.name}::text" if column.is_json else column.name for column in model.read_now)
+        ought = ", ".join("%s::text" if column.is_json else f"%s::{column.type}" for column in model.read_now)
         # Rows that say what they may are left alone: each one that is written leaves its old texts behind for a while.
         with connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE {SCHEMA}.{model.name} SET ({', '.join(names)}) = ROW({values})"
                 f" WHERE tenant_id = %s AND {keyed} AND known_from = %s"
-                f" AND ({', '.join(names)}) IS DISTINCT FROM ROW({values})",
+                f" AND ROW({stand}) IS DISTINCT FROM ROW({ought})",
                 [
                     (*reading, tenant, *row[: len(model.key) + 1], *reading)
                     for row in rows
-                    for reading in [model.reading(row, texts)]
+                    for reading in [model.reading(row[len(model.key) + 1 :], texts)]
                 ],
             )
-
-
-def _reading_types(model: ReadModel) -> list[str]:
-    """The SQL types of a model's `reading_columns`."""
-    return [*("text" for column in model.columns if column.text), *(column.type for column in model.derived)]
 
 
 def _by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:

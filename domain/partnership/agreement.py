@@ -10,10 +10,11 @@ from pydantic import Field
 from domain import errors
 from domain.dates import Edtf, bounds, can_follow, plus
 from domain.event import Context, Role
-from domain.partnership.state import Agreement, Partnership, PartnershipEvent
+from domain.partnership.parts import Agreement, Clause
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import Form, Rules
 from domain.text import PartyId, Text
-from domain.values import Code, Duration, Frozen, Ordinal, Sha256, Slug
+from domain.values import Code, Duration, Ordinal, Sha256, Slug
 from domain.vocabulary import (
     EARLY,
     ENDED,
@@ -45,13 +46,6 @@ class CouncilResolved(PartnershipEvent):
 
     def apply(self, state: Partnership) -> Partnership:
         return state.having(resolutions=state.resolutions + 1) if self.result == "PASSED" else state
-
-
-class Clause(Frozen):
-    """A clause of the agreement by code and in words."""
-
-    code: Code
-    text: Text | None = None
 
 
 class AgreementConcluded(PartnershipEvent):
@@ -102,7 +96,14 @@ class AgreementConcluded(PartnershipEvent):
             number=len(state.agreements) + 1,
             parties=self.parties,
             instrument=self.instrument,
+            instrument_local=self.instrument_local,
+            about=self.about,
             forms=_codes(self.forms),
+            local_forms=self.forms,
+            basis=self.basis_of,
+            clauses=self.clauses,
+            selection_ground=self.selection_ground,
+            document_sha256=self.document_sha256,
             began=self.valid.edtf,
             terms=(self.term,) if self.term else (),
             auto_renewal=self.auto_renewal,
@@ -162,8 +163,17 @@ class AgreementAmended(PartnershipEvent):
         yield from _forms_not_offered(self.forms, context)
 
     def apply(self, state: Partnership) -> Partnership:
-        if self.auto_renewal is not None:
-            state = _change(state, auto_renewal=self.auto_renewal)
+        agreement = state.agreement
+        if agreement is not None:
+            changed = {clause.code for clause in self.changed}
+            state = _change(
+                state,
+                amendments=agreement.amendments + 1,
+                auto_renewal=agreement.auto_renewal if self.auto_renewal is None else self.auto_renewal,
+                clauses=(*(clause for clause in agreement.clauses if clause.code not in changed), *self.changed),
+                forms=(*agreement.forms, *(code for code in _codes(self.forms) if code not in agreement.forms)),
+                local_forms=(*agreement.local_forms, *self.forms),
+            )
         return _with_forms(state, self.forms)
 
 
@@ -278,7 +288,8 @@ class AgreementTerminated(PartnershipEvent):
             yield errors.NothingAgreed()
 
     def apply(self, state: Partnership) -> Partnership:
-        return _end_agreement(state, Status.TERMINATED, self.effective or self.valid.edtf)
+        told = {"ended_by": self.initiator, "ground": self.ground}
+        return _end_agreement(state, Status.TERMINATED, self.effective or self.valid.edtf, **told)
 
 
 def _change(state: Partnership, **changes: Any) -> Partnership:
@@ -289,9 +300,9 @@ def _change(state: Partnership, **changes: Any) -> Partnership:
     return state.having(agreements=tuple(changed if a is current else a for a in state.agreements))
 
 
-def _end_agreement(state: Partnership, how: Status, on: str) -> Partnership:
+def _end_agreement(state: Partnership, how: Status, on: str, **told: Any) -> Partnership:
     # The end of one agreement does not end a partnership that holds another in force.
-    state = _change(state, ended=how, ended_on=on)
+    state = _change(state, ended=how, ended_on=on, **told)
     if state.agreement is not None or state.status in ENDED:
         return state
     return state.having(status=how, ended=on)

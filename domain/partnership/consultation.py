@@ -9,15 +9,8 @@ from pydantic import Field, StringConstraints
 from domain import errors
 from domain.dates import Edtf
 from domain.event import Context
-from domain.partnership.state import (
-    Membership,
-    Partnership,
-    PartnershipEvent,
-    Party,
-    finished,
-    name_visibility,
-    roles_unknown,
-)
+from domain.partnership.parts import Membership, Party, name_visibility
+from domain.partnership.state import Partnership, PartnershipEvent, finished, roles_unknown
 from domain.text import Disclosed, Note, PartyId, Text, Visibility
 from domain.values import Code, Count, Duration, FiscalYear, Frozen, Ordinal, Slug, Yen
 from domain.vocabulary import EARLY, OPEN, REFUSED, ConsultationOutcome, PartyKind, Status, Step

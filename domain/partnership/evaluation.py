@@ -10,7 +10,8 @@ from domain import errors
 from domain.dates import Edtf, bounds
 from domain.event import Context, Event, State
 from domain.partnership.consultation import given
-from domain.partnership.state import Evaluation, Partnership, PartnershipEvent
+from domain.partnership.parts import Evaluation, Filing
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import EvaluationRules
 from domain.text import PartyId, SealedNumber, Text
 from domain.values import Code, Count, FiscalYear, Frozen, Ordinal, Yen
@@ -142,7 +143,19 @@ class EvaluationFiled(PartnershipEvent):
         known = state.evaluation(self.evaluation)
         if known is None or self.side in known.sides:
             return state
-        return state.with_evaluation(known.model_copy(update={"sides": (*known.sides, self.side)}))
+        filing = Filing(
+            side=self.side,
+            filed=self.valid.edtf,
+            by=self.by,
+            principle_set=self.principle_set,
+            lowest=self.lowest,
+            highest=self.highest,
+            scores=tuple((score.item, score.score) for score in self.scores),
+            result=self.result,
+            method=self.method,
+            next_actions=self.next_actions,
+        )
+        return state.with_evaluation(known.model_copy(update={"filings": (*known.filings, filing)}))
 
 
 class EvaluationsShared(PartnershipEvent):
@@ -167,7 +180,9 @@ class EvaluationsShared(PartnershipEvent):
 
     def apply(self, state: Partnership) -> Partnership:
         known = state.evaluation(self.evaluation)
-        return state if known is None else state.with_evaluation(known.model_copy(update={"shared": True}))
+        if known is None or known.shared:
+            return state
+        return state.with_evaluation(known.model_copy(update={"shared_on": self.valid.edtf}))
 
 
 class EvaluationDialogueHeld(PartnershipEvent):

@@ -11,7 +11,8 @@ from domain import errors
 from domain.dates import Edtf, bounds
 from domain.event import Context
 from domain.partnership.consultation import given
-from domain.partnership.state import Grant, Partnership, PartnershipEvent
+from domain.partnership.parts import Grant
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.text import PartyId, Text
 from domain.values import BasisPoints, Code, Duration, FiscalYear, Frozen, Slug, Yen
 from domain.vocabulary import ENDED, IN_FORCE, OPEN, Status, Step

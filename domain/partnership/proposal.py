@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -10,8 +10,9 @@ from domain import errors
 from domain.dates import bounds, plus
 from domain.event import Context
 from domain.partnership.consultation import given
+from domain.partnership.parts import Decision, Submission
 from domain.partnership.review import forbids_acceptance, not_pending
-from domain.partnership.state import Partnership, PartnershipEvent, Submission
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.text import PartyId, Text
 from domain.values import Code, Ordinal, Slug, Yen
 from domain.vocabulary import (
@@ -98,7 +99,11 @@ class ProposalSubmitted(PartnershipEvent):
             number=self.submission,
             kind=self.kind,
             submitted=self.valid.edtf,
+            proposed_by=self.proposed_by,
+            answers=self.answers_rejection_of,
             party=self.party,
+            objective=self.objective,
+            budget_yen=self.budget_yen,
             programme=self.programme,
             call=self.call,
         )
@@ -175,7 +180,14 @@ class ProposalAccepted(_Decision):
         state = state.having(accepted=True, conditions=len(self.conditions), fulfilled=())
         if self.submission is None:
             return state
-        return _settle(state, self.submission, Status.ACCEPTED, self.valid.edtf)
+        decision = Decision(
+            decided_by=self.decided_by,
+            authority=self.authority,
+            accepted_as=self.accepted_as,
+            note=self.note,
+            conditions=self.conditions,
+        )
+        return _settle(state, self.submission, Status.ACCEPTED, self.valid.edtf, decision=decision)
 
 
 class ConditionFulfilled(PartnershipEvent):
@@ -190,6 +202,9 @@ class ConditionFulfilled(PartnershipEvent):
             yield errors.ConditionUnknown(given=self.condition)
 
     def apply(self, state: Partnership) -> Partnership:
+        accepted = state.last_accepted
+        if accepted is not None:
+            state = state.with_submission(accepted.number, fulfilled=(*accepted.fulfilled, self.condition))
         return state.having(fulfilled=(*state.fulfilled, self.condition))
 
 
@@ -219,7 +234,14 @@ class ProposalRejected(_Decision):
         yield from not_pending(state, self.submission)
 
     def apply(self, state: Partnership) -> Partnership:
-        return _settle(state, self.submission, Status.REJECTED, self.valid.edtf, self.codes)
+        decision = Decision(
+            decided_by=self.decided_by,
+            authority=self.authority,
+            local_codes=self.local_codes,
+            explanation=self.public_explanation,
+            advice=self.advice,
+        )
+        return _settle(state, self.submission, Status.REJECTED, self.valid.edtf, codes=self.codes, decision=decision)
 
 
 class AcceptanceDeclined(PartnershipEvent):
@@ -231,6 +253,9 @@ class AcceptanceDeclined(PartnershipEvent):
     text: Text | None = None
 
     def apply(self, state: Partnership) -> Partnership:
+        accepted = state.last_accepted
+        if accepted is not None:
+            state = state.with_submission(accepted.number, undone=self.leads, undone_on=self.valid.edtf)
         return state.having(accepted=False, conditions=0, fulfilled=())
 
 
@@ -305,18 +330,19 @@ class ReconsiderationResolved(PartnershipEvent):
                 yield from forbids_acceptance(known.review, context.rules.review, decision=True)
 
     def apply(self, state: Partnership) -> Partnership:
-        state = state.with_submission(self.submission, reconsidering=False)
+        state = state.with_submission(self.submission, reconsidering=False, reconsidered=self.outcome)
         if self.outcome == "UPHELD":
             return state
-        state = state.with_submission(self.submission, outcome=Status.ACCEPTED, decided=self.valid.edtf)
+        decision = Decision(decided_by=self.decided_by, authority=self.authority, note=self.reason)
+        state = state.with_submission(
+            self.submission, outcome=Status.ACCEPTED, decided=self.valid.edtf, decision=decision, undone=None
+        )
         state = state.having(accepted=True, conditions=0, fulfilled=())
         return state.having(status=Status.ACCEPTED) if state.status in self.leads_from else state
 
 
-def _settle(
-    state: Partnership, submission: int, outcome: Status, decided: str, codes: tuple[RejectionCode, ...] = ()
-) -> Partnership:
+def _settle(state: Partnership, submission: int, outcome: Status, decided: str, **told: Any) -> Partnership:
     known = next((s for s in state.submissions if s.number == submission), None)
     if known is None or known.outcome is not None:
         return state
-    return state.with_submission(submission, outcome=outcome, decided=decided, codes=codes)
+    return state.with_submission(submission, outcome=outcome, decided=decided, **told)

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from domain import errors
 from domain.event import Context
-from domain.partnership.state import Partnership, PartnershipEvent, Review, Score, Submission
+from domain.partnership.parts import Review, Score, Submission
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import ReviewRules
 from domain.text import Disclosed, Note, PartyId, PersonId, Text, Visibility
 from domain.values import BasisPoints, Code, Count, Frozen, Ordinal
@@ -239,5 +240,11 @@ class RecommendationIssued(ReviewEvent):
             yield from forbids_acceptance(self.reviewed(review), rules, decision=False)
 
     def reviewed(self, review: Review) -> Review:
-        issued = {"recommended": self.result == "RECOMMENDED", "weighted_total": self.weighted_total}
+        issued = {
+            "recommended": self.result == "RECOMMENDED",
+            "present": self.present,
+            "weighted_total": self.weighted_total,
+            "averages": tuple((average.criterion, average.hundredths) for average in self.averages),
+            "comment": self.comment,
+        }
         return review.model_copy(update=issued)

@@ -2,156 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from domain import errors
-from domain.codes import CorporateNumber
-from domain.dates import bounds, plus
 from domain.event import Context, Event, State
-from domain.text import Disclosed, PartyId, Visibility
-from domain.values import Code, Count, Frozen
+from domain.partnership.parts import Agreement, Evaluation, Grant, Membership, Party, Submission
+from domain.text import Disclosed, PartyId
+from domain.values import Code
 from domain.vocabulary import (
     KNOWN,
     CityRole,
     Origin,
-    PartyKind,
-    RejectionCode,
-    Side,
     Status,
     Step,
-    SubmissionKind,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_CLOSED_KINDS = frozenset({PartyKind.INDIVIDUAL, PartyKind.SOLE_PROPRIETOR})
-
-
-def name_visibility(party: dict[str, Any]) -> Visibility:
-    """Names of individuals and sole proprietors are closed by default (domain.md §3.6)."""
-    return Visibility.PERSONAL if party.get("kind") in _CLOSED_KINDS else Visibility.PUBLIC
-
-
-PartyName = Annotated[str, Disclosed(name_visibility, subject="party")]
-
-
-class Party(Frozen):
-    """A party: opaque id, kind, roles in this partnership. `count` None: how many stand behind it is not stated."""
-
-    party: PartyId
-    kind: PartyKind | None = None
-    roles: tuple[Code, ...] = ()
-    city_role: CityRole | None = None
-    count: Count | None = None
-    corporate_number: CorporateNumber | None = None
-    name_ja: PartyName
-    name_en: PartyName | None = None
-
-
-class Membership(Frozen):
-    """A party as it stands now."""
-
-    party: Party
-    kind: PartyKind | None = None
-    invited: str | None = None
-    members: tuple[str, ...] = ()
-
-
-class Score(Frozen):
-    """What one reviewer gave for one criterion, in points."""
-
-    reviewer: str
-    criterion: str
-    score: int
-
-
-class Review(Frozen):
-    """The review of one submission (審査). `size`: how many sit on the panel where its members are not listed."""
-
-    size: int | None = None
-    members: tuple[str, ...] = ()
-    recused: tuple[str, ...] = ()
-    presented: bool = False
-    scores: tuple[Score, ...] = ()
-    recommended: bool | None = None
-    weighted_total: int | None = None
-
-
-class Submission(Frozen):
-    """A numbered proposal and what became of it (ACCEPTED, REJECTED, WITHDRAWN or None while undecided)."""
-
-    number: int
-    kind: SubmissionKind
-    submitted: str = "XXXX"
-    party: str | None = None
-    programme: str | None = None
-    call: str | None = None
-    review: Review | None = None
-    outcome: Status | None = None
-    decided: str | None = None
-    codes: tuple[RejectionCode, ...] = ()
-    reconsidering: bool = False
-
-
-class Grant(Frozen):
-    """A grant that was decided (交付決定) and what was paid on it, in yen; None is unknown, not 0."""
-
-    grant: str
-    yen: int | None
-    fiscal_year: int
-    paid: int = 0
-    settled: int | None = None
-
-    @property
-    def limit(self) -> int | None:
-        """The most that may be paid on it."""
-        return self.yen if self.settled is None else self.settled
-
-
-class Evaluation(Frozen):
-    """A mutual evaluation (振り返り): who has filed, whether it is revealed, and in which term it falls."""
-
-    number: int
-    period: str | None = None
-    opened: str
-    sides: tuple[Side, ...] = ()
-    shared: bool = False
-    discussed: bool = False
-    renewals: int = 0
-
-
-def _day_before(day: date) -> date:
-    return date.fromordinal(max(day.toordinal() - 1, 1))
-
-
-class Agreement(Frozen):
-    """An agreement and its terms; `ended` is how it ended, None while in force."""
-
-    number: int
-    parties: tuple[str, ...] = ()
-    instrument: str | None = None
-    forms: tuple[str, ...] = ()
-    began: str
-    terms: tuple[str, ...] = ()
-    auto_renewal: bool | None = None
-    renewals: int = 0
-    ended: Status | None = None
-    ended_on: str | None = None
-
-    @property
-    def last_days(self) -> tuple[date, date] | None:
-        """The earliest and the latest possible last day of its term; None where it has no term or no known start."""
-        start = bounds(self.began)
-        if not self.terms or start.earliest is None or start.latest is None:
-            return None
-        first, last = start.earliest, start.latest
-        for term in self.terms:
-            first, last = plus(first, term), plus(last, term)
-        return _day_before(first), _day_before(last)
 
 
 class Partnership(State):
@@ -222,6 +91,11 @@ class Partnership(State):
     def registered(self) -> bool:
         """Whether it is more than a consultation that somebody brought to the desk."""
         return bool(self.number)
+
+    @property
+    def last_accepted(self) -> Submission | None:
+        """The submission that was accepted last."""
+        return next((known for known in reversed(self.submissions) if known.outcome is Status.ACCEPTED), None)
 
     @property
     def at_hand(self) -> Submission | None:

@@ -168,8 +168,8 @@ class Portal:
             programme=found,
             title=title(reader, found.title_ja, found.title_en),
             effective=reader.date(found.effective or "XXXX"),
-            rules=rule_lines(reader, found.rules, found.texts),
-            rule_notes=rule_notes(reader, found.rules, found.texts),
+            rules=rule_lines(reader, found.rules),
+            rule_notes=rule_notes(reader, found.rules),
             timeline=[told(reader, entry, sources) for entry in sorted(entries, key=_age)],
         )
 
@@ -235,10 +235,10 @@ def _sources(reader: Reader, city: City) -> list[_Source]:
         _Source(
             number=number,
             slug=source["source"],
-            publisher=reader.text(city.texts.get(source["publisher"])) if "publisher" in source else None,
+            publisher=reader.text(source["publisher"]) if "publisher" in source else None,
             date=reader.date(source["date"]),
             language=reader.code("language", source["language"]),
-            about=reader.text(city.texts.get(source["about"])) if "about" in source else None,
+            about=reader.text(source["about"]) if "about" in source else None,
         )
         for number, source in enumerate(city.sources, start=1)
     ]

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from domain.commands import BY_EVENT
 from domain.dates import display, fiscal_year_label
+from domain.fields import Field, Kind, fields
 from domain.rules import Form
 from domain.vocabulary import FormCode, LeadArea, PartyKind, Step
-from gateway.events import Field, Kind, fields
 from gateway.pages.codes import code_label
 from gateway.pages.labels import field_label
 from gateway.pages.words import counted, say
@@ -103,16 +103,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Data as it was recorded, the public texts behind its digests, and which of its fields were derived, by path."""
+    """Data in clear, a text that is not public being None, and which of its fields were derived, by path."""
 
     data: Mapping[str, Any]
-    texts: Mapping[str, str]
     inferred: frozenset[str] = frozenset()
     path: str = ""
 
     def below(self, field: str, data: Mapping[str, Any]) -> Said:
         """A part of it."""
-        return Said(data, self.texts, self.inferred, f"{self.path}{field}.")
+        return Said(data, self.inferred, f"{self.path}{field}.")
 
     def is_inferred(self, field: str) -> bool:
         """Whether the field, or the part that it belongs to, was derived and not stated."""
@@ -132,9 +131,9 @@ class Reader:
     programmes: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def event(self, name: str, data: dict[str, Any], texts: Mapping[str, str]) -> tuple[Line, ...]:
+    def event(self, name: str, data: dict[str, Any]) -> tuple[Line, ...]:
         """The lines of an event of that type."""
-        return tuple(self._lines(BY_EVENT[name].event, Said(data, texts)))
+        return tuple(self._lines(BY_EVENT[name].event, Said(data)))
 
     def part(self, model: type[BaseModel], said: Said) -> tuple[Line, ...]:
         """The lines of a part, such as a programme's rules."""
@@ -192,11 +191,14 @@ class Reader:
     def _lines(self, model: type[BaseModel], said: Said) -> Iterator[Line]:
         heading = _HEADINGS.get(model.__name__)
         for each in fields(model):
-            value = said.data.get(each.name)
+            if each.name not in said.data:
+                continue
+            value = said.data[each.name]
             derived = said.is_inferred(each.name)
             if each.name == heading or f"{model.__name__}.{each.name}" in _ELSEWHERE:
                 continue
-            if value in (None, [], {}) or (value == each.default and not derived):
+            # A text that is None is there, but not public.
+            if value in ([], {}) or (value == each.default and each.kind is not Kind.TEXT and not derived):
                 continue
             ones = value if isinstance(value, list) else [value]
             values = (self._value(each, one, said) for one in ones)
@@ -210,11 +212,11 @@ class Reader:
         if declared.kind is Kind.PART and declared.part is not None:
             return self._group(declared.part, said.below(declared.name, value))
         if declared.kind is Kind.EVENT:
-            return Group(None, self.event(said.data["event"], value, said.texts))
+            return Group(None, self.event(said.data["event"], value))
         if declared.kind is Kind.CODE and isinstance(value, str):
             return self._code(declared, value)
         said_as = {
-            Kind.TEXT: lambda: self.text(said.texts.get(value)),
+            Kind.TEXT: lambda: self.text(value),
             Kind.PARTY: lambda: self.party(value),
             Kind.DATE: lambda: self.date(value),
             Kind.DURATION: lambda: Words(duration(value, self.language)),
@@ -242,7 +244,7 @@ class Reader:
             named = self._form(said)
             return Group(named, lines) if lines else named
         heading = _HEADINGS.get(part.__name__)
-        if heading is None or said.data.get(heading) is None:
+        if heading is None or heading not in said.data:
             return Group(None, lines)
         declared = next(each for each in fields(part) if each.name == heading)
         found = self._value(declared, said.data[heading], said)
@@ -256,13 +258,13 @@ class Reader:
 
     def _form(self, said: Said) -> Words:
         common = say("comma", self.language).join(FormCode(code).label(self.language) for code in said.data["codes"])
-        local = self.text(said.texts.get(said.data["local"])) if said.data.get("local") else None
+        local = self.text(said.data["local"]) if "local" in said.data else None
         if local is None or local.text == common:
             return Words(common)
         return Words(say("form_as", self.language, local=local.text, common=common), local.language)
 
     def _fee(self, said: Said) -> Words:
-        when = self.text(said.texts.get(said.data["when"])) if said.data.get("when") else None
+        when = self.text(said.data["when"]) if "when" in said.data else None
         condition = f" ({when.text})" if when else ""
         return Words(f"{duration(said.data['unit'], self.language)} {self._yen(said.data['yen'])}{condition}")
 
@@ -273,7 +275,7 @@ class Reader:
         return Words(f"{label.text}: {' '.join(amounts)}", unlabelled=label.unlabelled)
 
     def _measure(self, said: Said) -> Words:
-        local, label = self.text(said.texts.get(said.data["local"])), self.code("code", said.data["code"])
+        local, label = self.text(said.data["local"]), self.code("code", said.data["code"])
         numbered = f"{said.data['no']}. {local.text}"
         text = say("form_as", self.language, local=numbered, common=label.text)
         return Words(text, local.language, unlabelled=label.unlabelled)

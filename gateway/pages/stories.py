@@ -151,8 +151,8 @@ def told(reader: Reader, entry: Entry, sources: Mapping[str, int]) -> Told:
         badge=badge,
         badge_class=badge_class,
         inferred_from=reader.text(entry.inferred_from) if entry.inferred_from else None,
-        lines=reader.event(entry.type, entry.data, entry.texts),
-        rules=rule_lines(reader, rules, entry.texts) if rules else (),
+        lines=reader.event(entry.type, entry.data),
+        rules=rule_lines(reader, rules) if rules else (),
         breaks=tuple(
             explained(rule, language, event=known.ja if language == "ja" else known.en, valid=when.text)
             for rule in entry.breaks
@@ -190,30 +190,30 @@ def recorded(at: datetime, language: Language) -> str:
     )
 
 
-def rule_lines(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[Line, ...]:
+def rule_lines(reader: Reader, rules: Mapping[str, Any]) -> tuple[Line, ...]:
     """A rule set in readable lines; those that were derived and not stated are marked."""
     inferred = frozenset(path for each in rules.get("inferred", ()) for path in each.get("rules", ()))
     shown = {name: value for name, value in rules.items() if name != "inferred"}
-    return reader.part(Rules, Said(shown, texts, inferred))
+    return reader.part(Rules, Said(shown, inferred))
 
 
-def rule_notes(reader: Reader, rules: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[Words, ...]:
+def rule_notes(reader: Reader, rules: Mapping[str, Any]) -> tuple[Words, ...]:
     """What the derived rules were derived from."""
-    return tuple(reader.text(texts.get(each["inferred_from"])) for each in rules.get("inferred", ()))
+    return tuple(reader.text(each["inferred_from"]) for each in rules.get("inferred", ()))
 
 
 def local_labels(programmes: Iterable[Programme], language: Language) -> dict[str, str]:
     """What a city calls its codes, from the rules of its programmes: its own labels, criteria, kinds and reasons."""
     found: dict[str, str] = {}
     for programme in programmes:
-        rules, texts = programme.rules, programme.texts
+        rules = programme.rules
         named = [(each["code"], each.get("local")) for each in rules.get("review", {}).get("criteria", ())]
         named += [(each["code"], each.get("local")) for each in rules.get("proposal", {}).get("local_rejections", ())]
         named += [(each["code"], each.get("text")) for each in rules.get("kinds", ())]
         for each in rules.get("labels", ()):
             own, other = (each["ja"], each.get("en")) if language == "ja" else (each.get("en"), each["ja"])
-            named.append((each["code"], own if own in texts else other))
-        found |= {code: texts[digest] for code, digest in named if digest in texts}
+            named.append((each["code"], other if own is None else own))
+        found |= {code: text for code, text in named if text is not None}
     return found
 
 

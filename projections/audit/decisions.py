@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from domain.event import Role
+from domain.partnership.parts import Review, Submission
 from domain.partnership.proposal import ProposalRejected
 from domain.partnership.review import PresentationHeld, RecommendationIssued, ScoreRecorded, ScoreRevised
-from domain.partnership.state import Partnership, PartnershipEvent, Review, Submission
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.rules import ReviewRules
 from projections.audit.evidence import event, is_of, steps
 from projections.audit.findings import Findings, Level, Row, Words, flagged, from_rows, gravest, listed, say

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from domain.dates import Bounds, bounds, fiscal_year
 from domain.partnership.money import FundingDecided, GrantDecided, PaymentRecorded
-from domain.partnership.state import Agreement, Grant, Partnership
+from domain.partnership.parts import Agreement, Grant
+from domain.partnership.state import Partnership
 from domain.vocabulary import Status
 from projections.audit.evidence import event, when
 from projections.audit.findings import Findings, Level, Row, Words, flagged, from_rows, say

@@ -68,15 +68,15 @@ class Result:
 
 def table(results: Sequence[Result]) -> str:
     """The results for people; `spread` is the least and the greatest ratio of a single round."""
-    head = f"{'key':<18} {'ratio':>6} {'aim':>5} {'spread':>13} {'ours':>9} {'other':>9}  unit"
+    width = max(len(each.key) for each in results)
+    head = f"{'key':<{width}} {'ratio':>6} {'aim':>5} {'spread':>13} {'ours':>9} {'other':>9}  unit"
     lines = [head, "-" * len(head)]
     for each in results:
         ratios = [ours / other for ours, other in zip(each.ours, each.other, strict=True)]
         spread = f"{min(ratios):.2f}–{max(ratios):.2f}"
         ours, other = statistics.median(each.ours), statistics.median(each.other)
-        lines.append(
-            f"{each.key:<18} {each.ratio:>6.2f} {each.aim:>5g} {spread:>13} {ours:>9,.0f} {other:>9,.0f}  {each.unit}"
-        )
+        rates = f"{ours:>9,.0f} {other:>9,.0f}  {each.unit}"
+        lines.append(f"{each.key:<{width}} {each.ratio:>6.2f} {each.aim:>5g} {spread:>13} {rates}")
     lines += [f"{each.key}: {each.what}{'; ' if each.note else ''}{each.note}" for each in results]
     return "\n".join(lines)
 

@@ -179,7 +179,11 @@ def differences(owner_url: str) -> list[str]:
     found = []
     with closing(connect(owner_url)) as owner:
         for model in READ_MODELS:
-            columns = ", ".join(name for name in model.table_columns if name not in _NOT_COMPARED)
+            # As it was written: json cannot be compared.
+            json = {column.name for column in (*model.columns, *model.derived) if column.is_json}
+            columns = ", ".join(
+                f"{name}::text" if name in json else name for name in model.table_columns if name not in _NOT_COMPARED
+            )
             ours = (
                 f"SELECT {columns} FROM {SCHEMA}.{model.name} JOIN (SELECT tenant_id, max(position) AS reached"
                 f" FROM {VIEWS}.timeline GROUP BY tenant_id) r USING (tenant_id) WHERE known_from <= reached"

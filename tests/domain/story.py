@@ -22,7 +22,8 @@ from domain.decider import decide
 from domain.event import Call, Command, Context, Event, Meta, Mode, State
 from domain.history import EventCorrected, EventRetracted, History, Recorded, advance, evolve, fold
 from domain.lifecycle import Transition, transitions
-from domain.partnership.state import Partnership, PartnershipEvent, Review
+from domain.partnership.parts import Review
+from domain.partnership.state import Partnership, PartnershipEvent
 from domain.programme import Programme, Version
 from domain.rules import ReviewRules, Rules
 from domain.vocabulary import ENDED, IN_FORCE, TRYING, UNDECIDED, Status

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from domain import errors
+from domain.partnership.parts import Review, Score
 from domain.partnership.review import Tally, tally
-from domain.partnership.state import Review, Score
 from domain.rules import Criterion, ReviewRules, Rules
 from domain.vocabulary import Status, Step
 from tests.domain.facts import (

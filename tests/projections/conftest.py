@@ -9,9 +9,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.rows import dict_row
 
 import tenants
 from domain.event import Mode
+from projections.catalogue import READ_MODELS, SCHEMA
+from projections.read_model import OPEN_POSITION
 from projections.worker import Worker
 from tenants.book import Book, Receipt, Request
 from tenants.cases import import_cases
@@ -72,6 +75,11 @@ class Town:
         """The id of the partnership."""
         return self.book.stream("partnership", number)
 
+    def of_programme(self, command: str, /, *, valid: str = "XXXX", **data: Any) -> Receipt:
+        """One command on the city's programme."""
+        request = Request(command=command, data=data, valid={"edtf": valid}, actor="S/officer", recorded_by="S/officer")
+        return self.book.execute(self.book.stream("programme", "partnership"), request)
+
 
 @pytest.fixture
 def town(database: Database, keys: CityKeys, tenant: Callable[..., UUID]) -> Callable[[], Town]:
@@ -119,3 +127,19 @@ def ask(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
             return connection.execute(query, values).fetchall()
 
     return rows
+
+
+@pytest.fixture
+def rows(database: Database) -> Callable[..., list[dict[str, Any]]]:
+    """A city's rows of a read model as known now, or as known at a position, in the order of their keys."""
+
+    def shown(town: Town, model: str, at: int = OPEN_POSITION - 1) -> list[dict[str, Any]]:
+        keys = next(len(known.key) for known in READ_MODELS if known.name == model)
+        with database.reader() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                f"SELECT * FROM {SCHEMA}.{model} WHERE tenant_id = %s AND known_from <= %s AND known_until > %s"
+                f" ORDER BY {', '.join(str(place) for place in range(2, 2 + keys))}",
+                (town.id, at, at),
+            ).fetchall()
+
+    return shown

@@ -34,13 +34,13 @@ def alter(database: Database, city: Any, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "model", "column"),
     [
-        ("UPDATE read_model.partnership SET status = 'REJECTED' WHERE version = 2", "partnership", "status"),
-        ("UPDATE read_model.partnership SET title_ja = '別' WHERE version = 1", "partnership", "title_ja"),
-        ("UPDATE read_model.partnership SET search_text = '' WHERE version = 3", "partnership", "search_text"),
-        ("UPDATE read_model.partnership SET known_until = 9 WHERE version = 3", "partnership", "known_until"),
+        ("UPDATE read_model.partnership SET status = 'REJECTED' WHERE known_from = 3", "partnership", "status"),
+        ("UPDATE read_model.partnership SET title_ja = '別' WHERE known_from = 2", "partnership", "title_ja"),
+        ("UPDATE read_model.partnership SET search_text = '' WHERE known_from = 4", "partnership", "search_text"),
+        ("UPDATE read_model.partnership SET known_until = 9 WHERE known_from = 4", "partnership", "known_until"),
         ("UPDATE read_model.timeline SET recorded_at = now() WHERE version = 2", "timeline", "recorded_at"),
         ("UPDATE read_model.timeline SET data = '{}' WHERE version = 2", "timeline", "data"),
-        ("UPDATE read_model.programme SET texts = '{}'", "programme", "texts"),
+        ("UPDATE read_model.programme SET clear_rules = '{}'", "programme", "clear_rules"),
         ("DELETE FROM read_model.party WHERE place = 2", "party", "row"),
         ("UPDATE read_model.party SET known_from = 1 WHERE place = 2", "party", "row"),
     ],

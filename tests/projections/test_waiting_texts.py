@@ -36,7 +36,7 @@ def give(town: Town, command: str, *, actor: str = "S/officer", valid: str = "XX
 def told(ask: Ask, town: Town) -> str:
     """Every text of the city that the public can read in any version of any row."""
     rows = [
-        *ask("SELECT texts FROM read_model.timeline WHERE tenant_id = %s", town.id),
+        *ask("SELECT clear FROM read_model.timeline WHERE tenant_id = %s", town.id),
         *ask(
             "SELECT title_ja, objective, search_text, bigrams FROM read_model.partnership WHERE tenant_id = %s", town.id
         ),
