@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from gateway.graphql.route import graphql
+from gateway.feed import Feed
+from gateway.graphql.route import RATE, graphql
 from gateway.headers import SecurityHeaders
 from gateway.health import MAX_LAG, health
 from gateway.log import Log, Promise
 from gateway.pages.page import STATIC
 from gateway.pages.portal import Portal
 from gateway.problems import explain_errors
+from gateway.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.rates import Rate
     from tenants.city_keys import KeyService
     from tenants.database import Database
 
@@ -29,12 +32,14 @@ def create_app(
     max_lag: int = MAX_LAG,
     keys: KeyService | None = None,
     promise: Promise | None = None,
+    rate: Rate | None = RATE,
 ) -> FastAPI:
     """The application over an open database.
 
     `pending_migrations` names what `kyodo migrate` would still do; `max_lag` is how many events a city's read models
     may be behind its log before the service stops calling itself ready; without `keys` the texts of a log's entries are
-    not given out as disclosures; `promise` is what is said in public of how logs are published.
+    not given out as disclosures; `promise` is what is said in public of how logs are published; `rate` is how often one
+    client may ask GraphQL, or connect to a feed.
     """
     app = FastAPI(
         title="Kyōdō Ledger",
@@ -46,7 +51,9 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     explain_errors(app)
     app.include_router(health(database, pending_migrations, max_lag))
-    app.include_router(graphql(database))
+    watching = Watching(database)
+    app.include_router(graphql(database, rate=rate, watching=watching))
+    app.include_router(Feed(watching, rate).router())
     app.include_router(Log(database, keys, promise or Promise()).router())
     app.include_router(Portal(database).router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

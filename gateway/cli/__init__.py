@@ -6,7 +6,16 @@ import sys
 
 from pydantic import ValidationError
 
-from gateway.cli import archive, audit, custody, entering, ledger, reading, service  # noqa: F401  (they add their commands)
+from gateway.cli import (  # noqa: F401  (they add their commands)
+    archive,
+    audit,
+    custody,
+    entering,
+    generating,
+    ledger,
+    reading,
+    service,
+)
 from gateway.cli.console import EXPLAINED, app, fail
 from tenants.book import problems
 

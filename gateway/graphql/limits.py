@@ -21,10 +21,11 @@ from graphql import (
 if TYPE_CHECKING:
     from graphql import SelectionSetNode, ValidationContext
 
-TOKENS = 1_000
+TOKENS = 2_000
 DEPTH = 12
 ALIASES = 50
-FIELDS = 1_000
+FIELDS = 2_000
+COST = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,145 +2,213 @@
 
 https://graphql.github.io/graphql-over-http/draft/ — an answer to a request that was never executed has no `data`, and
 in the newer media type status 400. The library is synchronous, so each request runs in a thread of its own.
+
+Everything here is public and only read, so that any page on the web may ask, and caches may keep what was asked by GET
+for a moment: its ETag changes with the position up to which any city is projected.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from graphql import GraphQLError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from starlette.concurrency import run_in_threadpool
 
-from gateway.graphql import ide
-from gateway.graphql.loaders import Asking
+from gateway.graphql import ide, over_sse, over_websocket
+from gateway.graphql.asked import GRAPHQL, JSON, Asked, Refused, asked, newer
+from gateway.graphql.documents import LISTED
+from gateway.graphql.engine import Answer, Engine, NotExecuted, NotStreamed, OnlyQueries
+from gateway.graphql.limits import COST
+from gateway.graphql.live import Live
 from gateway.graphql.schema import SCHEMA
-from gateway.problems import RETRY_AFTER, Problem
+from gateway.graphql.state import state
+from gateway.problems import RETRY_AFTER
+from gateway.rates import Limiter, Rate, client_of
+from gateway.watching import Watching
 from tenants.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from strawberry.types import ExecutionResult
+    from fastapi import WebSocket
+    from starlette.requests import HTTPConnection
 
     from tenants.database import Database
 
 log = logging.getLogger("kyodo.graphql")
 
-LONGEST_BODY = 100_000
-"""Bytes of a request; the longest sensible document has a tenth of that."""
+RATE = Rate(requests=600, seconds=60)
+"""How often one client may ask unless the route is given another rate."""
 
-_JSON = "application/json"
-_GRAPHQL = "application/graphql-response+json"
+MOMENT = "public, max-age=2"
+NEVER = "no-store"
 
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    query: str
-    variables: dict[str, Any] | None
-    operation: str | None
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body; refuses what is longer than any document may be."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise Problem(413, f"a request holds at most {LONGEST_BODY:,} bytes")
-    return bytes(body)
+# Sent to everyone, not only where an Origin was: a cache hands one reader's answer to another.
+_OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, RateLimit, RateLimit-Policy, Retry-After",
+}
+_METHODS = "GET, HEAD, POST, OPTIONS"
+_PREFLIGHT = _OPEN | {
+    "Allow": _METHODS,
+    "Access-Control-Allow-Methods": _METHODS,
+    "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match, Last-Event-ID",
+    "Access-Control-Max-Age": "86400",
+}
+_TOO_LONG = "The answer took too long; ask for less at a time."
+_BROKEN = "Something went wrong here; it has been logged."
 
 
-_Body = Annotated[bytes, Depends(_body)]
+def graphql(
+    database: Database, *, rate: Rate | None = RATE, compiled: bool = True, watching: Watching | None = None
+) -> APIRouter:
+    """The routes `/graphql` and `/graphql/documents`.
 
-
-def graphql(database: Database) -> APIRouter:
-    """The route `/graphql`."""
-
-    def get(request: Request) -> Response:
-        if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(ide.PAGE, headers={"Content-Security-Policy": ide.POLICY, "Vary": "Accept"})
-        return _answer(database, request, _from_query(request))
-
-    def post(request: Request, body: _Body) -> Response:
-        return _answer(database, request, _from_body(request, body))
-
+    Without a rate, everyone may ask as often as they like; `compiled` False leaves every answer to the resolvers.
+    `watching` is what tells subscribers of news; one of its own unless given.
+    """
+    endpoint = _Endpoint(database, rate, compiled=compiled, watching=watching or Watching(database))
     router = APIRouter()
-    router.add_api_route("/graphql", get, methods=["GET", "HEAD"], include_in_schema=False)
-    router.add_api_route("/graphql", post, methods=["POST"], include_in_schema=False)
+    router.add_route("/graphql", endpoint.answer, methods=["GET", "POST", "OPTIONS"])
+    router.add_websocket_route("/graphql", endpoint.connect)
+    router.add_route("/graphql/documents", _documents, methods=["GET"])
     return router
 
 
-def _from_query(request: Request) -> _Asked | str:
-    params = request.query_params
-    given: dict[str, Any] = {name: params[name] for name in ("query", "operationName") if name in params}
-    for name in ("variables", "extensions"):
-        if params.get(name):
-            try:
-                given[name] = orjson.loads(params[name])
-            except orjson.JSONDecodeError:
-                return f"`{name}` is not JSON"
-    return _checked(given)
+def _documents(_: Request) -> Response:
+    return Response(LISTED, media_type=JSON, headers=_OPEN | {"Cache-Control": MOMENT})
 
 
-def _from_body(request: Request, body: bytes) -> _Asked | str:
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.lower().partition("charset=")[2].strip(' "')
-    if media_type.strip().lower() != _JSON or charset not in {"", "utf-8", "utf8"}:
-        raise Problem(415, f"send {_JSON} in UTF-8")
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as broken:
-        return f"the body is not JSON: {broken}"
-    if isinstance(given, list):
-        return "send one operation at a time: batching is off"
-    if not isinstance(given, dict):
-        return "the body is not a JSON object"
-    return _checked(given)
+class _Endpoint:
+    def __init__(self, database: Database, rate: Rate | None, *, compiled: bool, watching: Watching) -> None:
+        self._database = database
+        self._engine = Engine(SCHEMA._schema, database, compiled=compiled)  # noqa: SLF001 - the library hides it
+        self._live = Live(self._engine, watching, lambda error: _shown(error, _cause(error)))
+        self._limiter = Limiter(rate) if rate else None
 
+    async def answer(self, request: Request) -> Response:
+        """Answer one request, whatever its method."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        accept = request.headers.get("accept", "")
+        if request.method != "POST" and "text/html" in accept and not _asks(request):
+            return HTMLResponse(ide.PAGE, headers={"Content-Security-Policy": ide.POLICY, "Vary": "Accept"})
+        form = _Form(newer=newer(accept))
+        try:
+            form.headers |= self._allowance(request)
+            what = await asked(request)
+            if over_sse.wanted(request):
+                return over_sse.stream(self._live, request, what, form.headers)
+            return await run_in_threadpool(self._execute, request, what, form)
+        except Refused as refused:
+            return form.refusal(refused)
 
-def _checked(given: dict[str, Any]) -> _Asked | str:
-    query, variables, operation = (given.get(name) for name in ("query", "variables", "operationName"))
-    if not isinstance(query, str) or not query.strip():
-        return "`query` is missing or not a string"
-    if variables is not None and not isinstance(variables, dict):
-        return "`variables` is not an object"
-    if operation is not None and not isinstance(operation, str):
-        return "`operationName` is not a string"
-    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
-        return "`extensions` is not an object"
-    return _Asked(query, variables, operation or None)
+    async def connect(self, websocket: WebSocket) -> None:
+        """Serve subscriptions over a WebSocket; each counts as a request."""
+        await over_websocket.serve(self._live, websocket, lambda: self._allowance(websocket))
 
-
-def _answer(database: Database, request: Request, asked: _Asked | str) -> Response:
-    newer = _GRAPHQL in request.headers.get("accept", "")
-    if isinstance(asked, str):
-        return _response({"errors": [{"message": asked}]}, 400, newer=newer)
-    try:
-        with Asking(database, operation=asked.operation) as asking:
-            result = SCHEMA.execute_sync(
-                asked.query, variable_values=asked.variables, context_value=asking, operation_name=asked.operation
+    def _allowance(self, request: HTTPConnection) -> dict[str, str]:
+        """Header fields that say how often this client may still ask; raises Refused when it may not now."""
+        if self._limiter is None:
+            return {}
+        allowance = self._limiter.ask(client_of(request.client.host if request.client else None))
+        rate = self._limiter.rate
+        headers = {"RateLimit-Policy": rate.header, "RateLimit": allowance.header}
+        if allowance.wait:
+            raise Refused(
+                429,
+                f"This address has asked {rate.requests:,} times in {rate.seconds} seconds, which is all that one may;"
+                f" ask again in {allowance.wait} s.",
+                headers | {"Retry-After": str(allowance.wait)},
             )
-    except CannotGetOperationTypeError as unknown:
-        return _response({"errors": [{"message": unknown.as_http_error_reason()}]}, 400, newer=newer)
-    except InvalidOperationTypeError:
-        return _response({"errors": [{"message": "this service only answers queries"}]}, 400, newer=newer)
-    return _response(*_outcome(result, newer=newer), newer=newer)
+        return headers
+
+    def _execute(self, request: Request, what: Asked, form: _Form) -> Response:
+        by_get = request.method != "POST"
+        try:
+            tag = self._tag(request, form) if by_get else None
+            # One or several tags, weak where something on the way compresses (RFC 9110 §13.1.2).
+            if tag and tag in request.headers.get("if-none-match", ""):
+                return form.unchanged(tag)
+            answer = self._engine.answer(what.query, what.variables, what.operation, only_queries=by_get)
+        except NotExecuted as not_executed:
+            return form.not_executed(not_executed)
+        except NotStreamed:
+            raise Refused(
+                406,
+                f"A subscription is answered as {over_sse.MEDIA_TYPE}, or over a WebSocket with the subprotocol"
+                f" {over_websocket.PROTOCOL}.",
+            ) from None
+        except OnlyQueries as other:
+            raise Refused(405, f"A {other} cannot be sent by GET.", {"Allow": "POST"}) from None
+        except psycopg.errors.QueryCanceled:
+            return form.answer(Answer(b"null", [GraphQLError(_TOO_LONG)], 0), None)
+        except psycopg.Error:
+            log.exception("unexpected error in a GraphQL answer")
+            return form.answer(Answer(b"null", [GraphQLError(_BROKEN)], 0), None)
+        except DatabaseUnavailable:
+            raise _unavailable() from None
+        return form.answer(answer, tag)
+
+    def _tag(self, request: Request, form: _Form) -> str:
+        """Changes with whatever may change the answer. Taken before the answer, so that it never vouches for less."""
+        with self._database.reader() as connection:
+            now = state(connection)
+        content = b"\0".join((now.encode(), form.media_type.encode(), request.scope["query_string"]))
+        return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def _outcome(result: ExecutionResult, *, newer: bool) -> tuple[dict[str, Any], int]:
-    errors = result.errors or []
-    causes = [_cause(error) for error in errors]
-    if any(isinstance(cause, DatabaseUnavailable) for cause in causes):
-        return {"errors": [{"message": "The database does not answer; try again shortly."}]}, 503
-    shown = [_shown(error, cause) for error, cause in zip(errors, causes, strict=True)]
-    if result.data is None and not any(error.path for error in errors):
-        # Nothing was executed. The older media type cannot tell this from an answer by its status.
-        return {"errors": shown}, 400 if newer else 200
-    return {"data": result.data} | ({"errors": shown} if shown else {}), 200
+def _asks(request: Request) -> bool:
+    return "query" in request.query_params or "documentId" in request.query_params
+
+
+def _unavailable() -> Refused:
+    return Refused(503, "The database does not answer; try again shortly.", {"Retry-After": RETRY_AFTER})
+
+
+class _Form:
+    """The form of one answer: its media type, and the headers gathered on the way."""
+
+    def __init__(self, *, newer: bool) -> None:
+        self.newer = newer
+        self.media_type = f"{GRAPHQL if newer else JSON}; charset=utf-8"
+        self.headers = _OPEN | {"Vary": "Accept"}
+
+    def answer(self, answer: Answer, tag: str | None) -> Response:
+        """What came of executing an operation; to be kept by caches under the tag if nothing went wrong."""
+        causes = [_cause(error) for error in answer.errors]
+        if any(isinstance(cause, DatabaseUnavailable) for cause in causes):
+            raise _unavailable()
+        shown = [_shown(error, cause) for error, cause in zip(answer.errors, causes, strict=True)]
+        body: dict[str, Any] = {"data": orjson.Fragment(answer.data)}
+        if shown:
+            body["errors"] = shown
+        body["extensions"] = {"cost": {"objects": answer.cost, "limit": COST}}
+        if tag and not shown:
+            return self._response(body, 200, {"Cache-Control": MOMENT, "ETag": tag})
+        return self._response(body, 200, {"Cache-Control": NEVER})
+
+    def not_executed(self, why: NotExecuted) -> Response:
+        """Nothing was executed; the older media type cannot tell this from an answer by its status."""
+        body = {"errors": [_shown(error, None) for error in why.errors]}
+        return self._response(body, 400 if self.newer or why.malformed else 200, {"Cache-Control": NEVER})
+
+    def unchanged(self, tag: str) -> Response:
+        """To a client that has the answer already."""
+        return Response(status_code=304, headers=self.headers | {"Cache-Control": MOMENT, "ETag": tag})
+
+    def refusal(self, refused: Refused) -> Response:
+        """To a request that is not executed."""
+        body = {"errors": [{"message": refused.message}]}
+        return self._response(body, refused.status, {"Cache-Control": NEVER} | refused.headers)
+
+    def _response(self, body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+        content = orjson.dumps(body)
+        return Response(content, status_code=status, media_type=self.media_type, headers=self.headers | headers)
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
@@ -155,18 +223,10 @@ def _shown(error: GraphQLError, cause: BaseException | None) -> dict[str, Any]:
     """The error as the reader may see it: messages of what went wrong inside stay inside."""
     shown = dict(error.formatted)
     if isinstance(cause, psycopg.errors.QueryCanceled | psycopg.errors.InFailedSqlTransaction):
-        shown["message"] = "The answer took too long; ask for less at a time."
+        shown["message"] = _TOO_LONG
     elif isinstance(cause, RecursionError):
         shown["message"] = "The document is nested too deeply."
     elif cause is not None:
         log.error("unexpected error in a GraphQL answer", exc_info=cause)
-        shown["message"] = "Something went wrong here; it has been logged."
+        shown["message"] = _BROKEN
     return shown
-
-
-def _response(body: dict[str, Any], status: int, *, newer: bool) -> Response:
-    headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
-    if status == 503:  # noqa: PLR2004
-        headers["Retry-After"] = RETRY_AFTER
-    media_type = f"{_GRAPHQL if newer else _JSON}; charset=utf-8"
-    return Response(orjson.dumps(body), status_code=status, media_type=media_type, headers=headers)

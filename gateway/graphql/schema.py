@@ -1,124 +1,194 @@
 """The GraphQL schema: what may be asked."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from base64 import urlsafe_b64decode
+from binascii import Error as NotBase64
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, SchemaExtension
-from strawberry.types import ExecutionContext
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
 
-from gateway import reading
-from gateway.graphql.connections import (
-    PAGE,
-    After,
-    Cities,
-    City,
-    First,
+from gateway.graphql.declared import Link, Table, equal, link
+from gateway.graphql.filters import (
+    PARTNERSHIP_FILTERS,
+    FieldFilter,
+    FiscalYearFilter,
     FormFilter,
-    Partnership,
-    PartnershipConnection,
+    LeadAreaFilter,
+    OriginFilter,
+    PartyKindFilter,
+    ProgrammeFilter,
+    RejectedForFilter,
     StatusFilter,
     TextFilter,
-    bounds,
-    partnerships,
-    wanted,
 )
-from gateway.graphql.limits import TOKENS, Limits
-from gateway.graphql.nodes import Info, Node, answers, named_by
+from gateway.graphql.happened import TimelineEvent
+from gateway.graphql.pages import After, Before, Connection, First, Last
+from gateway.graphql.records import BEGUN, City, Node, Partnership
+from gateway.graphql.resolvers import Asking, named
+from gateway.graphql.subscriptions import Subscription
+from gateway.graphql.times import AsOfArgument, ValidOnArgument
+from gateway.graphql.vocabulary import YEN, Yen
+from projections.catalogue import SCHEMA as TABLES
 
 _Slug = Annotated[str, strawberry.argument(description="The city's slug, for instance `yamato`.")]
 
+_BY_CITY = "{t} JOIN (SELECT tenant_id, slug, coalesce(municipal_code, '') AS code FROM tenant) {t}n USING (tenant_id)"
+_BY_CODE = ('{t}.code COLLATE "C"', '{t}.slug COLLATE "C"')
+_PARTNERSHIPS = Table(f"{TABLES}.partnership {_BY_CITY}", on_day=BEGUN)
+_EVENTS = Table(f"{TABLES}.timeline {_BY_CITY}", on_day="{held:.}")
 
-@strawberry.type(description="What may be asked. Everything is public, and as of now.")
+
+def _cities(
+    *,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    as_of: AsOfArgument = None,
+    valid_on: ValidOnArgument = None,
+) -> Any:
+    """The arguments of the cities."""
+
+
+def _city(slug: _Slug, as_of: AsOfArgument = None, valid_on: ValidOnArgument = None) -> Any:
+    """The arguments that name a city."""
+
+
+def _partnership(
+    city: _Slug,
+    number: Annotated[str, strawberry.argument(description="The city's number of it, for instance `Y3`.")],
+    as_of: AsOfArgument = None,
+    valid_on: ValidOnArgument = None,
+) -> Any:
+    """The arguments that name a partnership."""
+
+
+def _event(
+    city: _Slug,
+    position: Annotated[int, strawberry.argument(description="Its position in the city's log, from 1.")],
+    as_of: AsOfArgument = None,
+    valid_on: ValidOnArgument = None,
+) -> Any:
+    """The arguments that name an event."""
+
+
+def _partnerships(
+    *,
+    city: Annotated[str | None, strawberry.argument(description="Of the city of this slug only.")] = None,
+    cities: Annotated[list[str] | None, strawberry.argument(description="Of the cities of these slugs only.")] = None,
+    status: StatusFilter = None,
+    form: FormFilter = None,
+    text: TextFilter = None,
+    lead_area: LeadAreaFilter = None,
+    field: FieldFilter = None,
+    origin: OriginFilter = None,
+    programme: ProgrammeFilter = None,
+    party_kind: PartyKindFilter = None,
+    rejected_for: RejectedForFilter = None,
+    fiscal_year: FiscalYearFilter = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    as_of: AsOfArgument = None,
+    valid_on: ValidOnArgument = None,
+) -> Any:
+    """The arguments of the partnerships of all cities."""
+
+
+@strawberry.type(description="What may be asked. Everything is public; as of now, unless `asOf` says otherwise.")
 class Query:
     """The root."""
 
-    @answers("Every city, by municipal code.")
-    def cities(self, info: Info) -> list[City]:
-        """All cities."""
-        rows = reading.cities(info.context.connection)
-        return Cities(info.context, info.context.spend(rows)).nodes()
+    cities: Connection[City] = link(Link(order=_BY_CODE), "Every city, by municipal code.", _cities)
+    city: City | None = link(
+        Link(where={"slug": equal("{t}.slug = {value}")}), "The city of that slug; null if there is none.", _city
+    )
+    partnerships: Connection[Partnership] = link(
+        Link(
+            table=_PARTNERSHIPS,
+            order=('{t}n.code COLLATE "C"', '{t}n.slug COLLATE "C"', '{t}.number COLLATE "C"'),
+            where={
+                "city": equal("{t}n.slug = {value}"),
+                "cities": equal("{t}n.slug = ANY ({value}::text[])"),
+                **PARTNERSHIP_FILTERS,
+            },
+        ),
+        "Partnerships of all cities, or of some, by municipal code and number.",
+        _partnerships,
+    )
+    partnership: Partnership | None = link(
+        Link(
+            table=_PARTNERSHIPS,
+            where={"city": equal("{t}n.slug = {value}"), "number": equal("{t}.number = {value}")},
+        ),
+        "One partnership; null if there is none.",
+        _partnership,
+    )
+    event: TimelineEvent | None = link(
+        Link(
+            table=_EVENTS,
+            where={"city": equal("{t}n.slug = {value}"), "position": equal("{t}.position = {value}")},
+        ),
+        "The event at a position of a city's log, as it now counts; null if there is none.",
+        _event,
+    )
 
-    @answers("The city of that slug; null if there is none.")
-    def city(self, info: Info, slug: _Slug) -> City | None:
-        """One city."""
-        row = reading.city(info.context.connection, slug)
-        return None if row is None else Cities(info.context, [row]).nodes()[0]
-
-    @answers("Partnerships of all cities, or of one, by municipal code and number.")
-    def partnerships(
-        self,
-        info: Info,
-        *,
-        city: Annotated[str | None, strawberry.argument(description="Of the city of this slug only.")] = None,
-        status: StatusFilter = None,
-        form: FormFilter = None,
-        text: TextFilter = None,
-        first: First = PAGE,
-        after: After = None,
-    ) -> PartnershipConnection:
-        """One page of partnerships."""
-        which = wanted(city, status, form, text)
-        count, place = bounds(first, after)
-        asking = info.context
-        found = partnerships(asking, reading.partnerships(asking.connection, which, count + 1, place))
-        return PartnershipConnection.of(asking, found, count, after, lambda: reading.count(asking.connection, which))
-
-    @answers("One partnership; null if there is none.")
-    def partnership(
-        self,
-        info: Info,
-        city: _Slug,
-        number: Annotated[str, strawberry.argument(description="The city's number of it, for instance `Y3`.")],
-    ) -> Partnership | None:
-        """One partnership."""
-        row = reading.partnership(info.context.connection, city, number)
-        return None if row is None else partnerships(info.context, [row])[0]
-
-    @answers("The object of that global id; null if there is none.")
+    @strawberry.field(description="The object of that global id; null if there is none.")  # type: ignore[untyped-decorator]
     def node(
         self,
-        info: Info,
+        info: strawberry.Info[Asking, None],
         id: Annotated[strawberry.ID, strawberry.argument(description="Global id.")],
     ) -> Node | None:
         """Relay's node."""
-        match named_by(id):
-            case "City", [tenant]:
-                found = reading.cities(info.context.connection, [tenant])
-                return Cities(info.context, found).nodes()[0] if found else None
-            case "Partnership", [tenant, stream]:
-                row = reading.partnership_by_stream(info.context.connection, (tenant, stream))
-                return None if row is None else partnerships(info.context, [row])[0]
-        return None
+        kind, ids = _named_by(id)
+        condition = _NODES.get(kind)
+        if condition is None or len(ids) != condition.count("%"):
+            return None
+        found: Node | None = named(info, kind, condition, ids)
+        return found
 
 
-class _OperationNamed(SchemaExtension):
-    """A document with several operations is run only when the request names one of them (specification §6.1)."""
-
-    def on_execute(self) -> Iterator[None]:
-        document, asking = self.execution_context.graphql_document, self.execution_context.context
-        operations = (
-            [each for each in document.definitions if isinstance(each, OperationDefinitionNode)] if document else []
-        )
-        if len(operations) > 1 and asking.operation is None:
-            raise GraphQLError("The document holds several operations: say which with `operationName`.")
-        yield
+_NODES = {
+    "City": "{t}.tenant_id = %(id0)s",
+    "Partnership": "{t}.tenant_id = %(id0)s AND {t}.partnership_id = %(id1)s",
+}
 
 
-class _Schema(strawberry.Schema):
-    """Errors are told and logged where the answer is made."""
+def _named_by(given: str) -> tuple[str, list[UUID]]:
+    """The kind and the ids behind a global id; refuses what this service did not give out."""
+    try:
+        kind, _, ids = urlsafe_b64decode(given.encode("ascii") + b"=" * (-len(given) % 4)).decode().partition(":")
+        return kind, [UUID(each) for each in ids.split("/")]
+    except (NotBase64, ValueError):
+        raise GraphQLError("The id is not one that this service gave out.") from None
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Log nothing here: most are the reader's own mistakes."""
+
+def _value_of(found: Any, name: str) -> Any:
+    return found[name]
 
 
-SCHEMA = _Schema(
+SCHEMA = strawberry.Schema(
     query=Query,
+    subscription=Subscription,
     types=[City, Partnership],
-    extensions=[
-        lambda: MaxTokensLimiter(max_token_count=TOKENS),
-        lambda: AddValidationRules([Limits]),
-        _OperationNamed,
-    ],
+    config=StrawberryConfig(
+        default_resolver=_value_of,
+        # The database writes all of them as they are to be answered.
+        scalar_map={
+            datetime: strawberry.scalar(
+                name="DateTime",
+                description="A moment with its offset: RFC 3339.",
+                serialize=str,
+                parse_value=datetime.fromisoformat,
+            ),
+            date: strawberry.scalar(
+                name="Date", description="A day: RFC 3339, full-date.", serialize=str, parse_value=date.fromisoformat
+            ),
+            Yen: YEN,
+        },
+    ),
 )

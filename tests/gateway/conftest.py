@@ -16,11 +16,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.app import create_app
+from gateway.rates import Rate
 from projections.worker import Worker
 from tenants.book import Book
 from tenants.cases import import_cases
 from tenants.city_keys import CityKeys
 from tenants.database import Database, Urls
+from tenants.generation.entering import enter
 from tenants.ledger.keys import LogKeys
 from tenants.ledger.publish import Publisher, make_missing_keys
 from tenants.registry import register
@@ -55,6 +57,21 @@ def five_cities(server, city_keys: CityKeys) -> Iterator[Database]:
         server.execute("DROP DATABASE {} WITH (FORCE)", name)
 
 
+@pytest.fixture(scope="session")
+def generated(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database with four invented towns and their 60 partnerships; nobody writes to it."""
+    name = f"{server.prefix}_generated"
+    server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, server.template, server.owner)
+    opened, keys = Database(server.urls(name)), CityKeys(tmp_path_factory.mktemp("generated"))
+    try:
+        enter(opened.urls, keys.folder, cities=4, partnerships=60, seed=7)
+        Worker(opened, keys).catch_up()
+        yield opened
+    finally:
+        opened.close()
+        server.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
 @contextmanager
 def _serving(app: FastAPI) -> Iterator[str]:
     """A real server on a free port of this machine; a request that comes too early waits in the socket's queue."""
@@ -73,7 +90,7 @@ def _serving(app: FastAPI) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def address(five_cities: Database, city_keys: CityKeys) -> Iterator[str]:
     """Where the five cities are served."""
-    with _serving(create_app(five_cities, pending_migrations=list, keys=city_keys)) as where:
+    with _serving(create_app(five_cities, pending_migrations=list, keys=city_keys, rate=Rate(1_000_000, 60))) as where:
         yield where
 
 

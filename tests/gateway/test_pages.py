@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from domain.commands import COMMANDS
 from domain.errors import SubmissionNotPending
+from domain.fields import Kind, fields
 from domain.vocabulary import Status
-from gateway.events import Kind, fields
 from gateway.pages.labels import field_label
 from gateway.pages.readable import Reader, duration
 from gateway.pages.words import MEANINGS

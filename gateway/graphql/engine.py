@@ -1,0 +1,284 @@
+"""Answers documents: parses, checks and plans each once, and runs it as one statement where it can be compiled."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute_sync,
+    get_argument_values,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.graphql import words
+from gateway.graphql.compiler import Compiler, NotCompiled, Plan, form, plain
+from gateway.graphql.cost import cost
+from gateway.graphql.limits import COST, TOKENS, Limits
+from gateway.graphql.resolvers import Asking, one
+from gateway.graphql.subscriptions import ONE
+from gateway.graphql.times import Asked
+
+if TYPE_CHECKING:
+    from graphql import DocumentNode, GraphQLSchema
+
+    from tenants.database import Database
+
+REMEMBERED = 500_000
+"""Characters of documents that are remembered with what was found of them."""
+
+
+class NotExecuted(Exception):
+    """Nothing can be executed, as the errors say; `malformed` where the request does not fit its own document."""
+
+    def __init__(self, errors: list[GraphQLError], *, malformed: bool = False) -> None:
+        super().__init__(*errors)
+        self.errors, self.malformed = errors, malformed
+
+
+class OnlyQueries(Exception):
+    """The operation is a mutation or a subscription where only a query may be. `args` holds which."""
+
+
+class OnlySubscriptions(Exception):
+    """The operation is a query or a mutation where only a subscription may be. `args` holds which."""
+
+
+class NotStreamed(Exception):
+    """The operation is a subscription, whose answers come one by one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`data` as JSON, and what went wrong on the way; `cost` is how many objects the document may ask for."""
+
+    data: bytes
+    errors: list[GraphQLError]
+    cost: int
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """A subscription that is in order: what its field was given, and how many objects each answer may hold.
+
+    `answers` gives those for events of a city, by its id, its slug and their positions, up to the first that is none.
+    """
+
+    arguments: Mapping[str, Any]
+    cost: int
+    answers: Callable[[UUID, str, Sequence[int]], list[Answer]]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """An operation that may be executed, with the values of its variables."""
+
+    known: _Known
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    given: VariableValues
+    cost: int
+    variables: dict[str, Any]
+    name: str | None
+
+
+@dataclass
+class _Known:
+    """What is known of a document: its operations by name, or why it cannot be executed; plans by form."""
+
+    document: DocumentNode | None
+    errors: list[GraphQLError]
+    operations: dict[str | None, OperationDefinitionNode]
+    plans: dict[Any, Plan | None] = field(default_factory=dict)
+
+
+class Engine:
+    """Answers the queries of one schema. Safe to share between threads."""
+
+    def __init__(self, schema: GraphQLSchema, database: Database, *, compiled: bool = True) -> None:
+        """`compiled`: whether documents become statements where they can; else the resolvers answer them all."""
+        self._schema, self._database = schema, database
+        self._compiler = Compiler(schema) if compiled else None
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def answer(
+        self, query: str, variables: Mapping[str, Any] | None, name: str | None, *, only_queries: bool = False
+    ) -> Answer:
+        """The answer to a document; raises NotExecuted or NotStreamed, or OnlyQueries where that is asked for."""
+        checked = self._checked(query, variables, name, only_queries=only_queries)
+        if checked.operation.operation is OperationType.SUBSCRIPTION:
+            raise NotStreamed
+        plan = self._plan(checked.known, checked.operation, checked.given)
+        if plan is not None:
+            try:
+                parameters = plan.values(checked.given)
+            except GraphQLError:
+                pass  # The resolvers say where it stands.
+            else:
+                return Answer(self._run(plan, parameters), [], checked.cost)
+        with Asking(self._database) as asking:
+            return self._executed(checked, asking)
+
+    def subscribed(self, query: str, variables: Mapping[str, Any] | None, name: str | None) -> Subscribed:
+        """What answers a subscription; raises NotExecuted or OnlySubscriptions."""
+        checked = self._checked(query, variables, name)
+        if checked.operation.operation is not OperationType.SUBSCRIPTION:
+            raise OnlySubscriptions(checked.operation.operation.value)
+        root: Any = self._schema.subscription_type
+        node = _only_field(checked.document, checked.operation)
+        try:
+            arguments = plain(get_argument_values(root.fields[node.name.value], node, checked.given))
+            plan = self._plan(checked.known, checked.operation, checked.given)
+            values = plan.values(checked.given) if plan else {}
+        except GraphQLError as wrong:
+            raise NotExecuted([wrong]) from None
+
+        def answers(tenant: UUID, city: str, positions: Sequence[int]) -> list[Answer]:
+            if plan is None:
+                return self._each_executed(checked, tenant, city, positions)
+            named = {"tenant": tenant, "positions": list(positions)}
+            with self._database.reader() as connection:
+                rows = connection.execute(plan.sql, values | named, prepare=True).fetchall()
+            spoken = words.spoken if plan.wordy else str
+            return [Answer(spoken(row).encode(), [], checked.cost) for (row,) in rows]
+
+        return Subscribed(arguments, checked.cost, answers)
+
+    def _checked(
+        self, query: str, variables: Mapping[str, Any] | None, name: str | None, *, only_queries: bool = False
+    ) -> _Checked:
+        known = self._document(query)
+        if known.document is None:
+            raise NotExecuted(known.errors)
+        operation = _operation(known, name)
+        if only_queries and operation.operation is not OperationType.QUERY:
+            raise OnlyQueries(operation.operation.value)
+        if known.errors:
+            raise NotExecuted(known.errors)
+        variables = dict(variables or {})
+        given = get_variable_values(self._schema, operation.variable_definitions or (), variables)
+        if not isinstance(given, VariableValues):
+            raise NotExecuted(list(given))
+        estimate = cost(self._schema, known.document, operation, given)
+        if estimate > COST:
+            message = (
+                f"The answer may hold {estimate:,} objects; at most {COST:,} are allowed. Ask for fewer at a time."
+            )
+            raise NotExecuted([GraphQLError(message, operation)])
+        return _Checked(known, known.document, operation, given, estimate, variables, name)
+
+    def _run(self, plan: Plan, parameters: Mapping[str, Any]) -> bytes:
+        with self._database.reader() as connection:
+            row = connection.execute(plan.sql, parameters, prepare=True).fetchone()
+        data: str = row[0] if row else "null"
+        return (words.spoken(data) if plan.wordy else data).encode()
+
+    def _each_executed(self, checked: _Checked, tenant: UUID, city: str, positions: Sequence[int]) -> list[Answer]:
+        answers = []
+        with Asking(self._database) as asking:
+            for position in positions:
+                # As known when it was recorded.
+                asked = Asked(positions={city: position})
+                found = one(asking, self._schema, "TimelineEvent", ONE, ids=(tenant, position), asked=asked)
+                if found is None:
+                    break
+                answers.append(self._executed(checked, asking, found))
+        return answers
+
+    def _executed(self, checked: _Checked, asking: Asking, root: Any = None) -> Answer:
+        """What the resolvers answer."""
+        result = execute_sync(
+            self._schema,
+            checked.document,
+            root_value=root,
+            context_value=asking,
+            variable_values=checked.variables,
+            operation_name=checked.name,
+        )
+        if not isinstance(result, ExecutionResult):
+            raise TypeError("an operation has one result")
+        return Answer(orjson.dumps(result.data), result.errors or [], checked.cost)
+
+    def _plan(self, known: _Known, operation: OperationDefinitionNode, variables: VariableValues) -> Plan | None:
+        if self._compiler is None or known.document is None:
+            return None
+        key = (id(operation), form(variables.coerced))
+        if key not in known.plans:
+            try:
+                known.plans[key] = self._compiler.compile(known.document, operation, variables)
+            except NotCompiled:
+                known.plans[key] = None
+            except GraphQLError:
+                return None  # Other values may be in order.
+        return known.plans[key]
+
+    def _document(self, query: str) -> _Known:
+        with self._lock:
+            if query in self._known:
+                self._known.move_to_end(query)
+                return self._known[query]
+        known = self._read(query)
+        with self._lock:
+            if query not in self._known:
+                self._known[query] = known
+                self._size += len(query)
+            while self._size > REMEMBERED:
+                forgotten, _ = self._known.popitem(last=False)
+                self._size -= len(forgotten)
+        return known
+
+    def _read(self, query: str) -> _Known:
+        try:
+            document = parse(query, max_tokens=TOKENS)
+            errors = validate(self._schema, document, [*specified_rules, OneOfInputValidationRule, Limits])
+        except GraphQLError as broken:
+            return _Known(None, [broken], {})
+        except RecursionError:
+            return _Known(None, [GraphQLError("The document is nested too deeply.")], {})
+        operations = {
+            each.name.value if each.name else None: each
+            for each in document.definitions
+            if isinstance(each, OperationDefinitionNode)
+        }
+        return _Known(document, errors, operations)
+
+
+def _only_field(document: DocumentNode, operation: OperationDefinitionNode) -> FieldNode:
+    """The only field that a valid subscription selects, behind whatever fragments."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    node: Any = operation
+    while not isinstance(node, FieldNode):
+        node = fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+        node = node.selection_set.selections[0]
+    return node
+
+
+def _operation(known: _Known, name: str | None) -> OperationDefinitionNode:
+    """The operation to execute: the one that is named, or the only one (specification §6.1)."""
+    if name is not None:
+        if name not in known.operations:
+            raise NotExecuted([GraphQLError(f"The document holds no operation named {name!r}.")], malformed=True)
+        return known.operations[name]
+    if len(known.operations) > 1:
+        raise NotExecuted([GraphQLError("The document holds several operations: say which with `operationName`.")])
+    if not known.operations:
+        raise NotExecuted([GraphQLError("The document holds no operation.")])
+    return next(iter(known.operations.values()))
