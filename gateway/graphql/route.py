@@ -76,6 +76,7 @@ def graphql(
     router.add_route("/graphql", endpoint.answer, methods=["GET", "POST", "OPTIONS"])
     router.add_websocket_route("/graphql", endpoint.connect)
     router.add_route("/graphql/documents", _documents, methods=["GET"])
+    router.include_router(ide.ide())
     return router
 
 
