@@ -28,6 +28,7 @@ import argparse
 import gzip
 import http.client
 import json
+import math
 import multiprocessing
 import os
 import re
@@ -39,7 +40,7 @@ import tempfile
 import time
 import zlib
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -420,10 +421,32 @@ def included(index: int, size: int, leaf: bytes, root: bytes, path: Sequence[byt
 # ---- Canonical JSON: RFC 8785.
 
 MAX_DEPTH = 256  # arrays and objects in one another
+PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("\\")})  # what stands in a string as it is
+STRING, INTEGER = '"[^"]*+"', "(?!0[0-9])[0-9]{1,15}+"  # in plain text; digits that a double holds exactly
+
+
+def exact(digits: str) -> int:
+    """An integer that every double holds; ValueError for others, and for numbers that are none."""
+    if len(digits) > 15:
+        raise ValueError(digits)
+    return int(digits)
+
+
+# For plain text with such integers alone, Python's own writer writes what RFC 8785 says.
+READ = json.JSONDecoder(parse_int=exact, parse_float=exact, parse_constant=exact).decode
+WRITE = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def canonical_value(entry: bytes) -> Any:
     """The value of canonical JSON; Refused otherwise."""
+    try:
+        if not entry.translate(None, PLAIN) and entry.count(b"[") + entry.count(b"{") <= MAX_DEPTH:
+            text = entry.decode("ascii")
+            value = READ(text)
+            if WRITE(value) == text:
+                return value
+    except (ValueError, RecursionError):
+        pass  # What is wrong with it, the plain way says.
     try:
         value = json.loads(entry.decode("utf-8"))
         if canonical(value).encode("utf-8") == entry:
@@ -471,23 +494,46 @@ def number_text(value: float) -> str:
     return f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
 
 
-PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("\\")})  # what stands in a string as it is
-STRING, INTEGER = '"[^"]*+"', "(?!0[0-9])[0-9]{1,15}+"  # in plain text; digits that a double holds exactly
+@dataclass
+class Shape:
+    """What some canonical values have in common, and a regular expression for plain texts of which all are canonical.
 
-
-def shape(value: Any) -> str:
-    """A regular expression for texts like the value's: the same members in their order, other strings and integers.
-
-    Plain text that matches is canonical if the value is. Most entries look like one before, and need no parsing then.
+    Most entries look like others before them, and then need no parsing.
     """
-    if isinstance(value, dict):
-        return r"\{" + ",".join(f"{re.escape(canonical(name))}:{shape(each)}" for name, each in value.items()) + r"\}"
-    if isinstance(value, list):
-        items = list(map(shape, value))
-        return rf"\[{items[0]}(?:,{items[0]})*+\]" if len(set(items)) == 1 else rf"\[{','.join(items)}\]"
-    if value is None or isinstance(value, bool):
-        return canonical(value)
-    return STRING if isinstance(value, str) else INTEGER
+
+    scalars: set[str] = field(default_factory=set)  # expressions
+    items: Shape | None = None  # of arrays
+    members: dict[str, Shape] | None = None  # of objects; none of them has to be there
+
+    def add(self, value: Any) -> None:
+        """Let values like this one in."""
+        if isinstance(value, dict):
+            self.members = self.members or {}
+            for name, each in value.items():
+                self.members.setdefault(name, Shape()).add(each)
+        elif isinstance(value, list):
+            self.items = self.items or Shape()
+            for each in value:
+                self.items.add(each)
+        elif value is None or isinstance(value, bool):
+            self.scalars.add(canonical(value))
+        else:
+            self.scalars.add(STRING if isinstance(value, str) else INTEGER)
+
+    def expression(self) -> str:
+        """The regular expression."""
+        found = sorted(self.scalars)
+        if self.items is not None:
+            item = self.items.expression()
+            found.append(rf"\[(?:{item}(?:,{item})*+)?+\]")
+        if self.members is not None:
+            # A member stands right behind the brace, or else behind a comma; in the order of their names.
+            inner = "".join(
+                rf"(?:(?:(?<=\{{)|(?<!\{{),)\"{re.escape(name)}\":{each.expression()})?+"
+                for name, each in sorted(self.members.items())
+            )
+            found.append(rf"\{{{inner}\}}")
+        return f"(?:{'|'.join(found)})" if found else "(?!)"
 
 
 # ---- Where a log is read: the web, or a folder in the same layout (c2sp.org/tlog-tiles).
@@ -780,17 +826,25 @@ def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     found.times, found.tenant = (first, since, last), tenant
 
 
-KNOWN = dict[str, list[re.Pattern[str]]]()  # shapes of entries by their type
-SEEN = Counter[str]()  # how often a shape was met that is not yet among them
-SHAPES, OFTEN = 32, 4  # at most so many of a type; worth compiling when met so often
+@dataclass
+class Known:
+    """The entries of a type that were parsed, the shapes of their members, and an expression of enough of them."""
+
+    count: int = 0
+    shapes: dict[str, Shape] = field(default_factory=lambda: {name: Shape() for name in MEMBERS})
+    expression: re.Pattern[str] | None = None
+
+
+KNOWN = dict[str, Known]()  # by type
+OFTEN = 64  # entries, and four times as many for each time that another expression is worth its compiling
 
 
 def known_row(plain: str, start: int, end: int) -> Row | None:
     """The row of the entry that is there in plain text, if it has the shape of one that was found canonical."""
-    for known in KNOWN.get(plain[plain.rfind('"type":', start, end) : plain.rfind(",", start, end)], ()):
-        if match := known.fullmatch(plain, start, end):
-            position, moment, stream, tenant, version = match.groups()
-            return int(position), moment, stream, tenant, int(version)
+    known = KNOWN.get(plain[plain.rfind('"type":', start, end) : plain.rfind(",", start, end)])
+    if known and known.expression and (match := known.expression.fullmatch(plain, start, end)):
+        position, moment, stream, tenant, version = match.groups()
+        return int(position), moment, stream, tenant, int(version)
     return None
 
 
@@ -803,13 +857,13 @@ def event_row(entry: bytes) -> Row:
     if tuple(map(type, row)) != (int, str, str, str, int) or not re.fullmatch(MOMENT, row[1]):
         facts = ", ".join(f"{name} is {value!r}" for name, value in zip(COLUMNS, row, strict=True))
         raise Refused(f"{facts[:400]}: one of them is no integer, text or time as it should be")
-    like_it = r"\{" + ",".join(f'"{name}":{COLUMNS.get(name) or shape(event[name])}' for name in MEMBERS) + r"\}"
-    if len(SEEN) == 1_000:
-        SEEN.clear()
-    SEEN[like_it] += 1
-    of_type = KNOWN.setdefault(f'"type":{canonical(event["type"])}', [])
-    if SEEN[like_it] == OFTEN and len(of_type) < SHAPES:
-        of_type.append(re.compile(like_it))
+    known = KNOWN.setdefault(f'"type":{canonical(event["type"])}', Known())
+    known.count += 1
+    for name in MEMBERS:
+        known.shapes[name].add(event[name])
+    if known.count >= OFTEN and math.log(known.count / OFTEN, 4).is_integer():
+        members = ",".join(f'"{name}":{COLUMNS.get(name) or known.shapes[name].expression()}' for name in MEMBERS)
+        known.expression = re.compile(rf"\{{{members}\}}")
     return row
 
 
