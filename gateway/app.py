@@ -12,6 +12,7 @@ from gateway.graphql.route import RATE, graphql
 from gateway.headers import SecurityHeaders
 from gateway.health import MAX_LAG, health
 from gateway.log import Log, Promise
+from gateway.pages.definitions import definitions
 from gateway.pages.page import STATIC
 from gateway.pages.portal import Portal
 from gateway.problems import explain_errors
@@ -56,5 +57,6 @@ def create_app(
     app.include_router(Feed(watching, rate).router())
     app.include_router(Log(database, keys, promise or Promise()).router())
     app.include_router(Portal(database).router())
+    app.include_router(definitions())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -30,19 +30,20 @@ _Row = TypeVar("_Row")
 _Key = TypeVar("_Key", bound="Hashable")
 
 STATEMENT_TIMEOUT = "5s"
+"""What the reader's login is given for each statement (tenants/migrations/0010-reader.sql)."""
+
 LONGEST_TEXT = 200
 Stream = tuple[UUID, UUID]
 """A city's tenant id and the id of one of its partnerships or programmes."""
 
 _CURRENT = f"known_until = {OPEN_POSITION}"
-_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
 
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Connection]:
-    """A reader's connection on which every question is answered from the same moment, each within five seconds."""
+    """A reader's connection on which every question is answered from the same moment."""
     with database.reader() as connection:
-        connection.execute(_BEGIN)
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             yield connection
         finally:

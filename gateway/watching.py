@@ -146,7 +146,7 @@ class Watching:
                 (found[0], _clean(number)),
             ).fetchone()
         if stream is None:
-            raise NothingThere(f"{city} has no partnership {number[:80]!r}")
+            raise NothingThere(f"the city {city!r} has no partnership {number[:80]!r}")
         return Watched(found[0], city, stream[0])
 
     def _reached(self, tenants: list[UUID]) -> dict[UUID, int]:

@@ -39,9 +39,9 @@ ANOMALIES = ReadModel(
     source=_source,
     row=_row,
     columns=(
-        Column("type", "text", "What happened."),
-        Column("position", "bigint", "Its position in the city's log, from 1."),
-        Column("valid", "text", "When it happened (EDTF)."),
+        Column("type", "text", "What happened.", required=True),
+        Column("position", "bigint", "Its position in the city's log, from 1.", required=True),
+        Column("valid", "text", "When it happened (EDTF).", required=True),
         Column("source", "text", "The publication it was taken from."),
         Column("programme", "text", "The programme it was judged by."),
     ),

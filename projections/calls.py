@@ -56,7 +56,9 @@ CALLS = ReadModel(
     row=_row,
     columns=(
         Column("programme", "text", "The programme that calls."),
-        Column("status", "text", "CLOSED or CANCELLED, else OPEN: on which days is what its window says."),
+        Column(
+            "status", "text", "CLOSED or CANCELLED, else OPEN: on which days is what its window says.", required=True
+        ),
         Column("fiscal_year", "integer", "The fiscal year that it is for; NULL is not stated."),
         Column("budget_yen", "bigint", "The budget behind it in yen; NULL is unknown, which is not 0."),
         Column("opened", "text", "When it was opened (EDTF)."),
@@ -66,7 +68,7 @@ CALLS = ReadModel(
         Column("ended", "text", "When it was closed (EDTF)."),
         Column("last_day_earliest", "date", "The earliest possible last day of its window; NULL is unbounded."),
         Column("last_day_latest", "date", "The latest possible last day of its window; NULL is unbounded."),
-        Column("opened_position", "bigint", "The position of its opening in the city's log."),
+        Column("opened_position", "bigint", "The position of its opening in the city's log.", required=True),
         Column("theme", "text", "What proposals are called for.", text=True),
         Column("reason", "text", "Why it was called off.", text=True),
     ),

@@ -105,8 +105,8 @@ PROGRAMMES = ReadModel(
     source=_state,
     row=_programme_row,
     columns=(
-        Column("slug", "text", "The programme's name in paths."),
-        Column("version", "integer", "The number of its latest version."),
+        Column("slug", "text", "The programme's name in paths.", required=True),
+        Column("version", "integer", "The number of its latest version.", required=True),
         Column("effective", "text", "From when that version holds (EDTF)."),
         Column("standing", "text", "IN_FORCE, or REFERENCE for a programme of another body."),
         Column("rules", "json", "The rule set, texts as digests."),
@@ -114,5 +114,7 @@ PROGRAMMES = ReadModel(
         Column("title_en", "text", "Title in English.", text=True),
     ),
     derive=_clear_rules,
-    derived=(Column("clear_rules", "json", "The rule set, texts in their place and null where not public."),),
+    derived=(
+        Column("clear_rules", "json", "The rule set, texts in their place and null where not public.", required=True),
+    ),
 )

@@ -90,24 +90,30 @@ EVALUATIONS = ReadModel(
         Column("period", "text", "The period that is evaluated (EDTF); NULL is not stated."),
         Column("period_earliest", "date", "The first day of that period; NULL is unbounded."),
         Column("period_latest", "date", "The last day of that period; NULL is unbounded."),
-        Column("opened", "text", "When the evaluation was opened, or first filed (EDTF)."),
+        Column("opened", "text", "When the evaluation was opened, or first filed (EDTF).", required=True),
         Column("filed", "text", "When this side filed (EDTF)."),
         Column("filed_earliest", "date", "The first day on which that may have been; NULL is unbounded."),
         Column("filed_latest", "date", "The last day on which that may have been; NULL is unbounded."),
-        Column("filed_position", "bigint", "The position of that in the city's log."),
+        Column("filed_position", "bigint", "The position of that in the city's log.", required=True),
         Column("party", "text", "The party id of who filed; NULL is not stated."),
         Column("principle_set", "text", "The set of principles or items, so that only like is compared with like."),
         Column("lowest", "integer", "The lowest score of its scale; NULL is not stated."),
         Column("highest", "integer", "The highest score of its scale; NULL is not stated."),
         Column("scores", "json", "The items with the digests of their scores."),
-        Column("revealed", "boolean", "Whether the sides' evaluations were revealed to each other."),
+        Column("revealed", "boolean", "Whether the sides' evaluations were revealed to each other.", required=True),
         Column("revealed_on", "text", "When that was (EDTF)."),
-        Column("discussed", "boolean", "Whether the sides talked over what they filed."),
-        Column("renewals", "integer", "In which term of the agreement it falls: after so many renewals."),
+        Column("discussed", "boolean", "Whether the sides talked over what they filed.", required=True),
+        Column(
+            "renewals", "integer", "In which term of the agreement it falls: after so many renewals.", required=True
+        ),
         Column("result", "text", "What this side says of the result.", text=True),
         Column("method", "text", "What this side says of how they worked together.", text=True),
-        Column("next_actions", "text[]", "What this side wants to do next.", text=True),
+        Column("next_actions", "text[]", "What this side wants to do next.", text=True, required=True),
     ),
     derive=_scores,
-    derived=(Column("clear_scores", "json", "The items with their scores; null while a score cannot be read."),),
+    derived=(
+        Column(
+            "clear_scores", "json", "The items with their scores; null while a score cannot be read.", required=True
+        ),
+    ),
 )

@@ -98,12 +98,18 @@ MONEY = ReadModel(
     changed_by=tuple(_KINDS),
     row=_row,
     columns=(
-        Column("kind", "text", "FUNDING, GRANT, PAYMENT, REFUND, DONATION, SURVEY_GRANT or MODEL_YEAR_GRANT."),
+        Column(
+            "kind",
+            "text",
+            "FUNDING, GRANT, PAYMENT, REFUND, DONATION, SURVEY_GRANT or MODEL_YEAR_GRANT.",
+            required=True,
+        ),
         Column(
             "stage",
             "text",
             "DECIDED (予算・交付決定), PAID, SETTLED (額の確定), ORDERED back (返還), RECEIVED; STATED with a survey or"
             " a model year, for which a grant may have been decided too.",
+            required=True,
         ),
         Column("yen", "bigint", "The sum in yen; NULL is unknown, which is not 0."),
         Column("fiscal_year", "integer", "The fiscal year that it belongs to (会計年度); NULL is not stated."),
@@ -122,7 +128,7 @@ MONEY = ReadModel(
         Column("latest", "date", "The last day on which it may have happened; NULL is unbounded."),
         Column("certainty", "text", "STATED, NOT_STATED or INFERRED."),
         Column("source", "text", "The publication it was taken from."),
-        Column("position", "bigint", "The position of its event in the city's log."),
+        Column("position", "bigint", "The position of its event in the city's log.", required=True),
         Column("reason", "text", "Why it has to be given back.", text=True),
     ),
     indexes=("(fiscal_year, tenant_id)",),

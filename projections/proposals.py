@@ -155,8 +155,15 @@ PROPOSALS = ReadModel(
     source=_source,
     row=_row,
     columns=(
-        Column("number", "integer", "The number it was given, which is its place unless an earlier record differs."),
-        Column("kind", "text", "NEW, RESUBMISSION after a rejection, or CONTINUATION of what is under way."),
+        Column(
+            "number",
+            "integer",
+            "The number it was given, which is its place unless an earlier record differs.",
+            required=True,
+        ),
+        Column(
+            "kind", "text", "NEW, RESUBMISSION after a rejection, or CONTINUATION of what is under way.", required=True
+        ),
         Column("proposed_by", "text", "CITIZENS (市民提案) or CITY (行政提案)."),
         Column("answers", "integer", "The number of the rejected submission that it answers."),
         Column("party", "text", "The party id of who proposes; NULL is not stated."),
@@ -165,7 +172,7 @@ PROPOSALS = ReadModel(
         Column("submitted_latest", "date", "The last day on which that may have been; NULL is unbounded."),
         Column("year_from", "integer", "The first fiscal year in which it may have been submitted; NULL is unbounded."),
         Column("year_until", "integer", "The last fiscal year in which it may have been submitted; NULL is unbounded."),
-        Column("submitted_position", "bigint", "The position of its submission in the city's log."),
+        Column("submitted_position", "bigint", "The position of its submission in the city's log.", required=True),
         Column("programme", "text", "The programme by whose rules it was decided, or submitted while it is undecided."),
         Column("programme_version", "integer", "The version of that programme in force on that date."),
         Column("call_programme", "text", "The programme whose call it answers, where it is another one."),
@@ -180,6 +187,7 @@ PROPOSALS = ReadModel(
             "json",
             "The panel's mean by criterion, in hundredths of a point, once it has recommended or the city has decided:"
             " as the panel stated it, else of the recorded scores.",
+            required=True,
         ),
         Column("recommended", "boolean", "Whether the panel recommends it (答申); NULL without a recommendation."),
         Column("weighted_total", "integer", "The panel's weighted total, in basis points of the greatest possible."),
@@ -192,16 +200,20 @@ PROPOSALS = ReadModel(
         Column("decided_by", "text", "The party id of who decided; NULL is not stated."),
         Column("authority", "text", "On whose authority: the code of an office, or of a delegation (専決)."),
         Column("accepted_as", "text", "As what it was accepted."),
-        Column("reasons", "text[]", "Common codes of why it was rejected."),
-        Column("local_reasons", "text[]", "The city's own codes of why it was rejected."),
-        Column("conditions", "text[]", "The conditions of its acceptance, in their order.", text=True),
+        Column("reasons", "text[]", "Common codes of why it was rejected.", required=True),
+        Column("local_reasons", "text[]", "The city's own codes of why it was rejected.", required=True),
+        Column("conditions", "text[]", "The conditions of its acceptance, in their order.", text=True, required=True),
         Column("explanation", "text", "The public explanation of the rejection.", text=True),
         Column("advice", "text", "What the proposers are advised to do.", text=True),
         Column("note", "text", "What else the decision says.", text=True),
-        Column("fulfilled", "integer[]", "Which of the conditions are fulfilled, by their number from 1."),
+        Column(
+            "fulfilled", "integer[]", "Which of the conditions are fulfilled, by their number from 1.", required=True
+        ),
         Column("undone", "text", "DECLINED or REVOKED: the acceptance did not last."),
         Column("undone_on", "text", "When that was (EDTF)."),
-        Column("reconsidering", "boolean", "Whether somebody asked to decide again and has no answer yet."),
+        Column(
+            "reconsidering", "boolean", "Whether somebody asked to decide again and has no answer yet.", required=True
+        ),
         Column("reconsidered", "text", "UPHELD or ACCEPTED: what came of deciding again."),
         Column("objective", "text", "What it is for.", text=True),
         Column("review_comment", "text", "What the panel says of it (講評).", text=True),

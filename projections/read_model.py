@@ -33,12 +33,14 @@ class Column:
     """A column: name, SQL type and description.
 
     `text`: the value is a digest, or for `text[]` a list of digests, and gets a column of texts beside it.
+    `required`: it is never NULL, and readers may count on it.
     """
 
     name: str
     type: str
     description: str
     text: bool = False
+    required: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,7 +124,8 @@ class ReadModel:
             "recorded_until timestamptz NOT NULL",
         ]
         for column in (*self.columns, *self.derived):
-            lines += [f"{name} {column.type}" for name in column.names]
+            null = " NOT NULL" if column.required else ""
+            lines += [f"{name} {column.type}{null}" for name in column.names]
         return f"CREATE TABLE {schema}.{self.name} ({', '.join(lines)})"
 
     def index_ddl(self, schema: str) -> Iterator[str]:

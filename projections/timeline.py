@@ -85,13 +85,18 @@ TIMELINE = ReadModel(
     row=_row,
     appended=_newest,
     columns=(
-        Column("place", "integer", "Its place in the story: recorded order, but retroactive events where they belong."),
-        Column("type", "text", "What happened."),
-        Column("position", "bigint", "Its position in the city's log, from 1."),
-        Column("leaf_hash", "text", "The hash of its entry in the city's log (RFC 6962), in base64."),
-        Column("recorded_at", "timestamptz", "When it was recorded; never backdated."),
-        Column("mode", "text", "LIVE, RETROACTIVE or IMPORT."),
-        Column("actor", "text", "Role of who acted, with an opaque id where known."),
+        Column(
+            "place",
+            "integer",
+            "Its place in the story: recorded order, but retroactive events where they belong.",
+            required=True,
+        ),
+        Column("type", "text", "What happened.", required=True),
+        Column("position", "bigint", "Its position in the city's log, from 1.", required=True),
+        Column("leaf_hash", "text", "The hash of its entry in the city's log (RFC 6962), in base64.", required=True),
+        Column("recorded_at", "timestamptz", "When it was recorded; never backdated.", required=True),
+        Column("mode", "text", "LIVE, RETROACTIVE or IMPORT.", required=True),
+        Column("actor", "text", "Role of who acted, with an opaque id where known.", required=True),
         Column("programme", "text", "The programme it was judged by."),
         Column("programme_version", "integer", "The version of that programme in force on its date."),
         Column("valid", "text", "When it happened (EDTF), exactly as the source allows."),
@@ -109,8 +114,11 @@ TIMELINE = ReadModel(
     derive=_clear,
     derived=(
         Column(
-            "clear", "json", "Its fields, texts in their place; a text that is not public, or was withdrawn, is null."
+            "clear",
+            "json",
+            "Its fields, texts in their place; a text that is not public, or was withdrawn, is null.",
+            required=True,
         ),
     ),
-    indexes=("(position, tenant_id)",),
+    indexes=("(tenant_id, position)",),
 )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gateway.cli import (  # noqa: F401  (they add their commands)
     archive,
     audit,
+    citing,
     custody,
     entering,
     generating,

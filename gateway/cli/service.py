@@ -74,6 +74,7 @@ class _Server(uvicorn.Server):
 def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> None:
     # Pages and GraphQL take a second to load, which the other commands need not wait for.
     from gateway.app import create_app  # noqa: PLC0415
+    from gateway.graphql.asked import LONGEST_BODY  # noqa: PLC0415
     from gateway.log import Promise  # noqa: PLC0415
 
     stop = threading.Event()
@@ -88,6 +89,7 @@ def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> No
         config = uvicorn.Config(
             application,
             log_level=opened.settings.log_level.lower() if opened.settings.log_level != "INFO" else "warning",
+            ws_max_size=LONGEST_BODY,
         )
         _Server(config).run(sockets=[listener])
     finally:

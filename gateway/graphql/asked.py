@@ -32,17 +32,22 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One operation to execute."""
+    """One operation to execute.
+
+    `cite`: whether a citation of the answer is wanted; `provenance`: whether that of all cities is, however many.
+    """
 
     query: str
     variables: dict[str, Any] | None
     operation: str | None
+    cite: bool = False
+    provenance: bool = False
 
 
 async def asked(request: Request) -> Asked:
     """What the request asks for; raises Refused."""
     return checked(
-        _in_address(request) if request.method in {"GET", "HEAD"} else _in_body(request, await _body(request))
+        _in_address(request) if request.method in {"GET", "HEAD"} else _in_body(request, await body_of(request))
     )
 
 
@@ -78,18 +83,19 @@ def _in_address(request: Request) -> dict[str, Any]:
     return given
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request, most: int = LONGEST_BODY) -> bytes:
+    """The body of a request, of at most so many bytes; raises Refused."""
     stated = request.headers.get("content-length", "")
     found = int(stated) if stated.isdecimal() else 0
     body = bytearray()
-    if found <= LONGEST_BODY:
+    if found <= most:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > LONGEST_BODY:
+            if len(body) > most:
                 break
-    if (found := max(found, len(body))) > LONGEST_BODY:
+    if (found := max(found, len(body))) > most:
         # Of a body that does not say its length only the beginning was read.
-        raise Refused(413, f"The request has {found:,} bytes or more; at most {LONGEST_BODY:,} are allowed.")
+        raise Refused(413, f"The request has {found:,} bytes or more; at most {most:,} are allowed.")
     return bytes(body)
 
 
@@ -124,7 +130,12 @@ def checked(given: dict[str, Any]) -> Asked:
     ):
         if given.get(name) is not None and not isinstance(given[name], kind):
             raise Refused(400, f"`{name}` is not {called}.")
-    return Asked(_document(given), given.get("variables"), given.get("operationName") or None)
+    wanted = given.get("extensions") or {}
+    for name in ("cite", "provenance"):
+        if not isinstance(wanted.get(name, False), bool):
+            raise Refused(400, f"`extensions.{name}` is neither true nor false.")
+    cite, provenance = wanted.get("cite", False), wanted.get("provenance", False)
+    return Asked(_document(given), given.get("variables"), given.get("operationName") or None, cite, provenance)
 
 
 def _document(given: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +33,8 @@ from graphql import (
 from strawberry import UNSET
 
 from gateway.graphql.declared import DECLARED, Declaration, Link, Table
-from gateway.graphql.times import Asked
+from gateway.graphql.provenance import Provenance, Root
+from gateway.graphql.times import Asked, AsRecorded
 from gateway.graphql.writer import Selected, Writer, parameters
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class NotCompiled(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement that gives one row with one column: the `data` of the answer as JSON text.
+    """A statement that gives one row: the `data` of the answer as JSON text, and what its provenance reads.
 
     It serves whenever the document's variables have the same `form`. Where `wordy`, words are still to be made in it.
     """
@@ -59,15 +61,30 @@ class Plan:
     constant: Mapping[str, Any]
     roots: Sequence[Selected]
     links: Sequence[tuple[int, Selected]]
+    elsewhere: frozenset[str] = frozenset()
 
     def values(self, variables: VariableValues) -> dict[str, Any]:
         """The statement's parameters for these variables; raises GraphQLError where one has to be refused."""
+        return self.bound(variables)[0]
+
+    def bound(self, variables: VariableValues, *, every_city: bool = False) -> tuple[dict[str, Any], Provenance]:
+        """The same with the provenance that the answer will have; `every_city` as it takes `every`."""
         values = dict(self.constant)
-        for number, root in enumerate(self.roots):
-            values |= Asked.of(_arguments(root, variables), number).values()
+        given = {id(each): _arguments(each, variables) for each in self.roots}
+        asked = [Asked.of(given[id(root)], number) for number, root in enumerate(self.roots)]
+        for each in asked:
+            values |= each.values()
         for number, link in self.links:
-            values |= parameters(link, number, _arguments(link, variables))
-        return values
+            values |= parameters(link, number, given.get(id(link)) or _arguments(link, variables))
+        provenance = Provenance(
+            [
+                Root.of(root.key, time, given[id(root)], elsewhere=root.key in self.elsewhere)
+                for root, time in zip(self.roots, asked, strict=True)
+                if root.declared is not None
+            ],
+            every=every_city,
+        )
+        return values | provenance.values, provenance
 
 
 def _arguments(selected: Selected, variables: VariableValues) -> Mapping[str, Any]:
@@ -75,10 +92,10 @@ def _arguments(selected: Selected, variables: VariableValues) -> Mapping[str, An
 
 
 def form(value: Any) -> Any:
-    """What of a variable's value decides the shape of the statement: booleans, and what is null in it."""
+    """What of a variable's value decides the shape of the statement: booleans, words to choose from, what is null."""
     if isinstance(value, dict):
         return tuple((name, form(each)) for name, each in value.items())
-    return value if value is None or isinstance(value, bool) else ...
+    return value if value is None or isinstance(value, bool | Enum) else ...
 
 
 @dataclass(frozen=True)
@@ -97,16 +114,28 @@ class Compiler:
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         reading = _Reading(self.schema, fragments, variables)
         writer = Writer()
-        kind = self.schema.get_root_type(operation.operation)
-        roots = reading.selected(cast("GraphQLObjectType", kind), [operation.selection_set])
+        kind = cast("GraphQLObjectType", self.schema.get_root_type(operation.operation))
+        roots = reading.selected(kind, [operation.selection_set])
+        time = Asked.of
         if operation.operation is OperationType.SUBSCRIPTION:
             roots = [replace(root, shape="list") for root in roots]
+            time = AsRecorded.of
         columns = [
-            f'{writer.expression(root, "root$", Asked.of(root.arguments, number))} AS "{root.key}"'
+            f'{writer.expression(root, "root$", time(root.arguments, number))} AS "{root.key}"'
             for number, root in enumerate(roots)
         ]
         own = {name for number, link in writer.links for name in parameters(link, number, link.arguments)}
-        answer = f"SELECT row_to_json(o$)::text FROM (SELECT {', '.join(columns)}) o$"
+        elsewhere = frozenset(
+            key for key, nodes in reading.collected(kind, operation).items() if reading.leads_elsewhere(kind, nodes)
+        )
+        logs = Provenance(
+            [
+                Root.of(root.key, Asked.of(root.arguments, 0), root.arguments, elsewhere=root.key in elsewhere)
+                for root in roots
+                if root.declared is not None
+            ]
+        ).sql
+        answer = f"SELECT row_to_json(o$)::text, {logs}::text FROM (SELECT {', '.join(columns)}) o$"
         if operation.operation is OperationType.SUBSCRIPTION:
             key = roots[0].key
             answer = (
@@ -119,7 +148,36 @@ class Compiler:
             {name: value for name, value in writer.values.items() if name not in own},
             roots,
             writer.links,
+            elsewhere,
         )
+
+
+def resolved_provenance(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: VariableValues,
+    *,
+    every_city: bool,
+) -> Provenance:
+    """The provenance of an answer that the resolvers give, without the fields whose arguments they refuse."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    reading = _Reading(schema, fragments, variables)
+    kind = cast("GraphQLObjectType", schema.get_root_type(operation.operation))
+    roots = []
+    for key, nodes in reading.collected(kind, operation).items():
+        field = kind.fields.get(nodes[0].name.value)
+        if field is None or "asOf" not in field.args:
+            continue  # introspection, and what this release says of itself
+        try:
+            arguments = plain(get_argument_values(field, nodes[0], variables))
+            asked = Asked.of(arguments, 0)
+        except GraphQLError:
+            continue
+        # What a resolver makes its answer of is not declared: it may be anything.
+        elsewhere = declaration(field) is None or reading.leads_elsewhere(kind, nodes)
+        roots.append(Root.of(key, asked, arguments, elsewhere=elsewhere))
+    return Provenance(roots, every=every_city)
 
 
 @dataclass(frozen=True)
@@ -136,6 +194,40 @@ class _Reading:
         for each in sets:
             self._collect(kind, each, found)
         return [self._field(kind, key, nodes) for key, nodes in found.items()]
+
+    def collected(self, kind: GraphQLObjectType, operation: OperationDefinitionNode) -> dict[str, list[FieldNode]]:
+        """The root fields of an operation by their keys in the answer."""
+        found: dict[str, list[FieldNode]] = {}
+        self._collect(kind, operation.selection_set, found)
+        return found
+
+    def leads_elsewhere(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> bool:
+        """Whether anything below these fields of a type leads to rows of other cities than the one they stand in."""
+        fields = [(kind.fields.get(node.name.value), node) for node in nodes]
+        waiting: list[tuple[Any, Any]] = [
+            (get_named_type(field.type), node.selection_set) for field, node in fields if field and node.selection_set
+        ]
+        spread: set[str] = set()
+        while waiting:
+            owner, among = waiting.pop()
+            for node in among.selections:
+                if isinstance(node, FieldNode):
+                    field = owner.fields.get(node.name.value)
+                    declared = declaration(field) if field else None
+                    if isinstance(declared, Link) and not declared.within_city:
+                        return True
+                    if field and node.selection_set:
+                        waiting.append((get_named_type(field.type), node.selection_set))
+                    continue
+                inner = self.fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+                below = self.schema.type_map[inner.type_condition.name.value] if inner.type_condition else owner
+                # However often a fragment is spread, it is looked through once: its type condition says of which type.
+                if inner is not node and node.name.value in spread:
+                    continue
+                if inner is not node:
+                    spread.add(node.name.value)
+                waiting.append((below, inner.selection_set))
+        return False
 
     def _collect(self, kind: GraphQLObjectType, among: SelectionSetNode, found: dict[str, list[FieldNode]]) -> None:
         for node in among.selections:

@@ -21,7 +21,7 @@ from graphql import (
 
 from gateway.graphql.compiler import declaration, shape_of
 from gateway.graphql.cursors import MOST, PAGE
-from gateway.graphql.declared import Link
+from gateway.graphql.declared import MADE, Link, Made
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLField, GraphQLSchema, OperationDefinitionNode, SelectionSetNode
@@ -74,15 +74,17 @@ class _Estimate:
         if field is None:
             return 0  # introspection
         below = self.of(node.selection_set, get_named_type(field.type))
-        declared = declaration(field)
-        if not isinstance(declared, Link):
-            return below
-        return self._times(node, field, declared) * (1 + below)
+        declared, made = declaration(field), _made(field)
+        if isinstance(declared, Link):
+            return self._times(node, field, declared.typical) * (1 + below)
+        if made is not None:
+            return made.cost + self._times(node, field, made.typical) * (1 + below)
+        return below
 
-    def _times(self, node: FieldNode, field: GraphQLField, link: Link) -> int:
+    def _times(self, node: FieldNode, field: GraphQLField, typical: int) -> int:
         shape = shape_of(field.type)
         if shape == "list":
-            return link.typical
+            return typical
         if shape != "page":
             return 1
         try:
@@ -91,3 +93,10 @@ class _Estimate:
             return 0  # It will be refused.
         asked = given.get("first") or given.get("last") or PAGE
         return min(max(asked, 0), MOST)
+
+
+def _made(field: GraphQLField) -> Made | None:
+    """What the field makes, where its resolver makes objects."""
+    definition = field.extensions.get("strawberry-definition")
+    found: Made | None = definition.metadata.get(MADE) if definition else None
+    return found

@@ -6,7 +6,7 @@ https://relay.dev/graphql/connections.htm
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +54,11 @@ class Bounds:
             for name, sign, cursor in (("after", ">", self.after), ("before", "<", self.before))
             if cursor is not None
         ]
+
+
+def cursor(values: Sequence[Any]) -> str:
+    """The cursor of an object with these values of the order."""
+    return urlsafe_b64encode(orjson.dumps(list(values))).decode().rstrip("=")
 
 
 def _place(name: str, cursor: str, order: Sequence[str]) -> list[Any]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 import strawberry
 from strawberry.extensions import FieldExtension
@@ -92,8 +93,30 @@ class Link:
     table: Table | None = None
     typical: int = 1
 
+    @property
+    def within_city(self) -> bool:
+        """Whether all that it leads to is of the city that it leads from, and not of other cities too."""
+        return _SAME_CITY in self.on or (self.table is not None and self.table.version is None)
+
+
+_SAME_CITY = "{t}.tenant_id = {p}.tenant_id"
 
 Declaration = Scalar | Inline | Link
+
+MADE = "made"
+"""The key of Made in the metadata of a field."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Objects that a resolver makes: how many are typical of a list, and how many could be read instead of making them.
+
+    Only the estimate of a document's cost asks for this.
+    """
+
+    typical: int = 1
+    cost: int = 0
+
 
 _Type = TypeVar("_Type", bound=type)
 
@@ -141,13 +164,16 @@ def reads(
     def decorate(made: _Type) -> _Type:
         columns = {column.name: column for column in (*model.key, *model.columns, *model.derived)}
         since = {name: held for held, names in (later or {}).items() for name in names.split()}
-        for name in made.__annotations__:
+        for name, kind in made.__annotations__.items():
             if name not in made.__dict__:
+                if NoneType not in get_args(kind) and not columns[name].required and columns[name] not in model.key:
+                    raise TypeError(f"{made.__name__}.{name} promises more than {model.name}.{name}, which may be NULL")
                 sql, held = f"{{t}}.{name}", since.get(name)
                 none = "'{{}}'" if columns[name].type.endswith("[]") else "NULL"
                 on_day = f"CASE WHEN {{held:{held}}} THEN {sql} ELSE {none} END" if held else None
                 setattr(made, name, value(sql, columns[name].description, on_day=on_day))
         on_day = f"{{held:{day}}}" if day else None
+        made.TEXTS = frozenset(column.name for column in model.read_now)  # type: ignore[attr-defined]
         made.TABLE = table or Table(  # type: ignore[attr-defined]
             f"{SCHEMA}.{model.name} {{t}}", _key(model), on_day=on_day
         )

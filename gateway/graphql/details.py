@@ -168,7 +168,7 @@ class Money:
 class Evaluation:
     """A side of an evaluation."""
 
-    evaluation: int
+    number: int = value("{t}.evaluation", _EVALUATION["evaluation"])
     side: Side
     period: When | None = when("period", _EVALUATION["period"])
     opened: str
@@ -210,7 +210,7 @@ class RoleAssignment:
 class Facility:
     """A facility."""
 
-    facility: str
+    code: str = value("{t}.facility", _FACILITY["facility"])
     name: str | None
     description: str | None
     beside: str | None

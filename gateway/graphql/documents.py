@@ -29,21 +29,24 @@ def _about(operation: OperationDefinitionNode) -> str:
 
 
 _EXAMPLES = parse(EXAMPLES)
-_ABOUT = {
+ABOUT = {
     each.name.value: _about(each)
     for each in _EXAMPLES.definitions
     if isinstance(each, OperationDefinitionNode) and each.name
 }
-_TEXTS = {name: print_ast(document) for name, document in separate_operations(_EXAMPLES).items()}
+"""Name → what the operation is about, in English and Japanese."""
 
-DOCUMENTS = {document_id(text): text for text in _TEXTS.values()}
-"""Id → text, one operation each with the fragments that it needs."""
+TEXTS = {name: print_ast(document) for name, document in separate_operations(_EXAMPLES).items()}
+"""Name → text of one operation with the fragments that it needs."""
+
+DOCUMENTS = {document_id(text): text for text in TEXTS.values()}
+"""Id → text."""
 
 LISTED = orjson.dumps(
     {
         "documents": [
-            {"documentId": document_id(text), "operationName": name, "about": _ABOUT[name], "query": text}
-            for name, text in _TEXTS.items()
+            {"documentId": document_id(text), "operationName": name, "about": ABOUT[name], "query": text}
+            for name, text in TEXTS.items()
         ]
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    NoFragmentCyclesRule,
     OperationDefinitionNode,
     OperationType,
     execute_sync,
@@ -28,11 +29,11 @@ from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.graphql import words
-from gateway.graphql.compiler import Compiler, NotCompiled, Plan, form, plain
+from gateway.graphql.compiler import Compiler, NotCompiled, Plan, form, plain, resolved_provenance
 from gateway.graphql.cost import cost
-from gateway.graphql.limits import COST, TOKENS, Limits
+from gateway.graphql.limits import COST, Limits, too_long
 from gateway.graphql.resolvers import Asking, one
-from gateway.graphql.subscriptions import ONE
+from gateway.graphql.subscriptions import EVENT
 from gateway.graphql.times import Asked
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ if TYPE_CHECKING:
     from tenants.database import Database
 
 REMEMBERED = 500_000
-"""Characters of documents that are remembered with what was found of them."""
+"""Characters of documents that are remembered, each with what was found of it: with the document and with every plan
+of it, a character takes about 100 bytes of memory."""
+
+AT_LEAST = 100
+"""Characters that a document counts for beside its own: even the shortest one takes some memory."""
 
 
 class NotExecuted(Exception):
@@ -66,11 +71,15 @@ class NotStreamed(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """`data` as JSON, and what went wrong on the way; `cost` is how many objects the document may ask for."""
+    """`data` as JSON, and what went wrong on the way; `cost` is how many objects the document may ask for.
+
+    `provenance` is what the data rest on (see gateway.graphql.provenance); None where something went wrong.
+    """
 
     data: bytes
     errors: list[GraphQLError]
     cost: int
+    provenance: Any = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,12 @@ class _Checked:
 class _Known:
     """What is known of a document: its operations by name, or why it cannot be executed; plans by form."""
 
+    query: str
     document: DocumentNode | None
     errors: list[GraphQLError]
     operations: dict[str | None, OperationDefinitionNode]
     plans: dict[Any, Plan | None] = field(default_factory=dict)
+    size: int = 0
 
 
 class Engine:
@@ -120,22 +131,38 @@ class Engine:
         self._lock = Lock()
 
     def answer(
-        self, query: str, variables: Mapping[str, Any] | None, name: str | None, *, only_queries: bool = False
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        name: str | None,
+        *,
+        only_queries: bool = False,
+        every_city: bool = False,
     ) -> Answer:
-        """The answer to a document; raises NotExecuted or NotStreamed, or OnlyQueries where that is asked for."""
+        """The answer to a document; raises NotExecuted or NotStreamed, or OnlyQueries where that is asked for.
+
+        `every_city`: whether its provenance lists the cities however many they are.
+        """
         checked = self._checked(query, variables, name, only_queries=only_queries)
         if checked.operation.operation is OperationType.SUBSCRIPTION:
             raise NotStreamed
         plan = self._plan(checked.known, checked.operation, checked.given)
         if plan is not None:
             try:
-                parameters = plan.values(checked.given)
+                parameters, provenance = plan.bound(checked.given, every_city=every_city)
             except GraphQLError:
                 pass  # The resolvers say where it stands.
             else:
-                return Answer(self._run(plan, parameters), [], checked.cost)
+                data, logs = self._run(plan, parameters)
+                return Answer(data, [], checked.cost, provenance.read(logs))
         with Asking(self._database) as asking:
-            return self._executed(checked, asking)
+            answer = self._executed(checked, asking)
+            if answer.errors:
+                return answer
+            provenance = resolved_provenance(
+                self._schema, checked.document, checked.operation, checked.given, every_city=every_city
+            )
+            return replace(answer, provenance=provenance.asked_by(asking))
 
     def subscribed(self, query: str, variables: Mapping[str, Any] | None, name: str | None) -> Subscribed:
         """What answers a subscription; raises NotExecuted or OnlySubscriptions."""
@@ -185,11 +212,13 @@ class Engine:
             raise NotExecuted([GraphQLError(message, operation)])
         return _Checked(known, known.document, operation, given, estimate, variables, name)
 
-    def _run(self, plan: Plan, parameters: Mapping[str, Any]) -> bytes:
+    def _run(self, plan: Plan, parameters: Mapping[str, Any]) -> tuple[bytes, list[Any]]:
         with self._database.reader() as connection:
             row = connection.execute(plan.sql, parameters, prepare=True).fetchone()
-        data: str = row[0] if row else "null"
-        return (words.spoken(data) if plan.wordy else data).encode()
+        if row is None:
+            raise TypeError("a plan has one row")
+        data: str = row[0]
+        return (words.spoken(data) if plan.wordy else data).encode(), orjson.loads(row[1])
 
     def _each_executed(self, checked: _Checked, tenant: UUID, city: str, positions: Sequence[int]) -> list[Answer]:
         answers = []
@@ -197,7 +226,7 @@ class Engine:
             for position in positions:
                 # As known when it was recorded.
                 asked = Asked(positions={city: position})
-                found = one(asking, self._schema, "TimelineEvent", ONE, ids=(tenant, position), asked=asked)
+                found = one(asking, self._schema, "TimelineEvent", EVENT, ids=(tenant, position), asked=asked)
                 if found is None:
                     break
                 answers.append(self._executed(checked, asking, found))
@@ -221,14 +250,17 @@ class Engine:
         if self._compiler is None or known.document is None:
             return None
         key = (id(operation), form(variables.coerced))
-        if key not in known.plans:
-            try:
-                known.plans[key] = self._compiler.compile(known.document, operation, variables)
-            except NotCompiled:
-                known.plans[key] = None
-            except GraphQLError:
-                return None  # Other values may be in order.
-        return known.plans[key]
+        if key in known.plans:
+            return known.plans[key]
+        try:
+            plan = self._compiler.compile(known.document, operation, variables)
+        except NotCompiled:
+            plan = None
+        except GraphQLError:
+            return None  # Other values may be in order.
+        known.plans[key] = plan
+        self._remember(known)
+        return plan
 
     def _document(self, query: str) -> _Known:
         with self._lock:
@@ -236,29 +268,41 @@ class Engine:
                 self._known.move_to_end(query)
                 return self._known[query]
         known = self._read(query)
-        with self._lock:
-            if query not in self._known:
-                self._known[query] = known
-                self._size += len(query)
-            while self._size > REMEMBERED:
-                forgotten, _ = self._known.popitem(last=False)
-                self._size -= len(forgotten)
+        self._remember(known)
         return known
 
+    def _remember(self, known: _Known) -> None:
+        """Count what is known of a document now, and forget the oldest documents beyond the limit."""
+        with self._lock:
+            if self._known.setdefault(known.query, known) is not known:
+                return  # Another thread was faster.
+            grown = (len(known.query) + AT_LEAST) * (1 + len(known.plans)) - known.size
+            known.size += grown
+            self._size += grown
+            while self._size > REMEMBERED:
+                _, forgotten = self._known.popitem(last=False)
+                self._size -= forgotten.size
+                forgotten.size = 0
+
     def _read(self, query: str) -> _Known:
+        if too := too_long(query):
+            return _Known(query, None, [too], {})
         try:
-            document = parse(query, max_tokens=TOKENS)
-            errors = validate(self._schema, document, [*specified_rules, OneOfInputValidationRule, Limits])
+            document = parse(query)
+            # What is beyond the limits is not looked at any further: that would take more time than to answer it.
+            errors = validate(self._schema, document, [NoFragmentCyclesRule, Limits]) or validate(
+                self._schema, document, [*specified_rules, OneOfInputValidationRule]
+            )
         except GraphQLError as broken:
-            return _Known(None, [broken], {})
+            return _Known(query, None, [broken.with_traceback(None)], {})
         except RecursionError:
-            return _Known(None, [GraphQLError("The document is nested too deeply.")], {})
+            return _Known(query, None, [GraphQLError("The document is nested too deeply.")], {})
         operations = {
             each.name.value if each.name else None: each
             for each in document.definitions
             if isinstance(each, OperationDefinitionNode)
         }
-        return _Known(document, errors, operations)
+        return _Known(query, document, errors, operations)
 
 
 def _only_field(document: DocumentNode, operation: OperationDefinitionNode) -> FieldNode:

@@ -12,8 +12,8 @@ from gateway.refusals import RULES, explained
 from projections.anomalies import ANOMALIES
 from projections.timeline import TIMELINE
 
-_RULE_JA = {rule: explained(rule, "ja") for rule in RULES}
-_RULE_EN = {rule: explained(rule, "en") for rule in RULES}
+RULE_JA = {rule: explained(rule, "ja") for rule in RULES}
+RULE_EN = {rule: explained(rule, "en") for rule in RULES}
 _EVENT_JA = {name: known.ja for name, known in BY_EVENT.items()}
 _EVENT_EN = {name: known.en for name, known in BY_EVENT.items()}
 _TIMELINE = about(TIMELINE)
@@ -26,8 +26,8 @@ class Anomaly:
     """A broken rule, explained."""
 
     rule: str
-    message_ja: str = value("{t}.rule", "What it says, in Japanese.", labels=_RULE_JA)
-    message_en: str = value("{t}.rule", "What it says, in English.", labels=_RULE_EN)
+    message_ja: str = value("{t}.rule", "What it says, in Japanese.", labels=RULE_JA)
+    message_en: str = value("{t}.rule", "What it says, in English.", labels=RULE_EN)
 
 
 @strawberry.type(description="A date as its source gives it, never more precise.")

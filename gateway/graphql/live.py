@@ -68,8 +68,7 @@ class Live:
         def read(positions: Sequence[int]) -> list[bytes]:
             return [self._result(answer) for answer in _answered(subscribed, watched, positions)]
 
-        batch = min(max(COST // max(subscribed.cost, 1), 1), BATCH)
-        async for position, result in self.watching.follow(watched, after, read, batch):
+        async for position, result in self.watching.follow(watched, after, read, at_once(subscribed.cost)):
             yield Next(position, result)
 
     async def _begun(self, asked: Asked) -> tuple[Subscribed, Watched]:
@@ -92,6 +91,11 @@ class Live:
         if answer.errors:
             body["errors"] = [self._shown(error) for error in answer.errors]
         return orjson.dumps(body)
+
+
+def at_once(cost: int) -> int:
+    """How many answers are asked for at once that may hold so many objects each."""
+    return min(max(COST // max(cost, 1), 1), BATCH)
 
 
 def _answered(subscribed: Subscribed, watched: Watched, positions: Sequence[int]) -> list[Answer]:

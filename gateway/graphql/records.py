@@ -18,9 +18,10 @@ from gateway.graphql.details import (
     RoleAssignment,
 )
 from gateway.graphql.filters import PARTNERSHIP_FILTERS, STATUS_ON_DAY, filtered_page
-from gateway.graphql.happened import RULES_OF, Anomaly, TimelineEvent, When, when
+from gateway.graphql.happened import RULE_EN, RULE_JA, RULES_OF, Anomaly, TimelineEvent, When, when
 from gateway.graphql.pages import Connection, a_page
 from gateway.graphql.vocabulary import CityRole, FormCode, Origin, PartyKind, Status, Yen
+from projections.anomalies import ANOMALIES
 from projections.calls import CALLS
 from projections.catalogue import SCHEMA
 from projections.cities import CITIES, PROGRAMMES
@@ -29,7 +30,7 @@ from projections.participations import PARTICIPATIONS
 from projections.partnerships import PARTIES, PARTNERSHIPS
 
 _CITY, _PROGRAMME, _PARTNERSHIP, _CALL = map(about, (CITIES, PROGRAMMES, PARTNERSHIPS, CALLS))
-_PARTY, _PARTICIPATION = map(about, (PARTIES, PARTICIPATIONS))
+_PARTY, _COVERAGE = map(about, (PARTIES, COVERAGE))
 
 _OF_CITY = "{t}.tenant_id = {p}.tenant_id"
 _STREAM = _OF_CITY + " AND {t}.stream_id = {p}."
@@ -72,7 +73,7 @@ class Coverage:
     period: str | None
     year_from: int | None
     year_until: int | None
-    coverage: str
+    extent: str = value("{t}.coverage", _COVERAGE["coverage"])
     of: str | None
     shown: int | None
     total: int | None
@@ -85,7 +86,7 @@ class Coverage:
 class Call:
     """A call."""
 
-    call: str
+    code: str = value("{t}.call", _CALL["call"])
     status: str
     fiscal_year: int | None
     budget_yen: Yen | None
@@ -129,6 +130,26 @@ class Programme:
     coverage: list[Coverage] = link(
         Link(_OF_CITY + " AND {t}.programme_id = {p}.programme_id", ("{t}.version",), typical=1),
         "What is declared of how much its record covers.",
+    )
+
+
+@reads(ANOMALIES, description="A rule that an imported event breaks, with the event.")
+class RecordedAnomaly:
+    """A broken rule and where it stands."""
+
+    rule: str
+    message_ja: str = value("{t}.rule", "What it says, in Japanese.", labels=RULE_JA)
+    message_en: str = value("{t}.rule", "What it says, in English.", labels=RULE_EN)
+    type: str
+    position: int
+    valid: str
+    source: str | None
+    programme: str | None
+    partnership: "Partnership | None" = link(
+        Link(
+            "{t}.tenant_id = {p}.tenant_id AND {t}.partnership_id = {p}.stream_id",
+        ),
+        "The partnership whose record tells it; null where it is a programme's or the city's own.",
     )
 
 
@@ -189,10 +210,10 @@ class City(Node):
     """A city. It is registered once for all; what its own stream says of it is as of the time asked for."""
 
     id: strawberry.ID = value(global_id("City", "{t}.tenant_id"), _ID)
-    slug: str
+    slug: str = value("{t}.slug", _CITY["slug"])
     municipal_code: str | None
-    name_ja: str
-    name_en: str
+    name_ja: str = value("{t}.name_ja", _CITY["name_ja"])
+    name_en: str = value("{t}.name_en", _CITY["name_en"])
     population: int | None = value("{t}c.population", _CITY["population"])
     compiled: bool = value("coalesce({t}c.compiled, false)", _CITY["compiled"])
     sources: list[Source] = link(
@@ -215,6 +236,11 @@ class City(Node):
     participations: list[Participation] = link(
         Link(_OF_CITY, ('{t}.recording_city COLLATE "C"', '{t}.number COLLATE "C"'), typical=1),
         "Its parts in joint partnerships that other cities record, and that are counted there.",
+    )
+    anomalies: Connection[RecordedAnomaly] = link(
+        Link(_OF_CITY, ("{t}.position", '{t}.rule COLLATE "C"')),
+        "Rules that imported events break, by position: accepted because they happened.",
+        a_page,
     )
     organisations: Connection[Organisation] = link(
         Link(_OF_CITY, ('{t}.party_id COLLATE "C"',)), "Who takes part in its partnerships, by id.", a_page

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tenants.database import Connection, Database
 
-_KEY = "@key"
+KEY = "@key"
+"""Where the values of an object hold its key, by which its links are followed."""
 
 
 class Found(dict[str, Any]):
@@ -81,7 +82,7 @@ class Together:
             known = Known(self.asked, table.version.format(t="p$") if table.version else None)
             source = table.source.format(t="p$", known=known)
             condition = "true" if "{known" in table.source else f"{known}"
-            writer.values["keys"] = orjson.dumps([{**each[_KEY], "n$": each.place} for each in self.objects]).decode()
+            writer.values["keys"] = orjson.dumps([{**each[KEY], "n$": each.place} for each in self.objects]).decode()
             rows = self.asking.ask(
                 f"SELECT ({expression})::text FROM jsonb_to_recordset(%(keys)s::jsonb) AS k$ (n$ integer, {names})"
                 f" JOIN {source} ON {same} WHERE {condition} ORDER BY k$.n$",
@@ -129,7 +130,8 @@ class Asking:
     """The context of one request: one snapshot for all its questions, taken with the first."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
+        self.measured_for = 0.0  # seconds
         self._open = ExitStack()
         self._connection: Connection | None = None
 
@@ -151,11 +153,16 @@ class Asking:
             return source.among.linked(field, selected, source.place)
         return Together(self, raw.parent_type, [{}], Asked.of(given, 0)).linked(field, selected, 0)
 
+    @property
+    def connection(self) -> Connection:
+        """The reader's connection that sees the snapshot."""
+        if self._connection is None:
+            self._connection = self._open.enter_context(reading.snapshot(self.database))
+        return self._connection
+
     def ask(self, sql: str, writer: Writer, asked: Asked) -> list[Any]:
         """The only column of every row, JSON or NULL."""
-        if self._connection is None:
-            self._connection = self._open.enter_context(reading.snapshot(self._database))
-        rows = self._connection.execute(sql, {**writer.values, **asked.values()}).fetchall()
+        rows = self.connection.execute(sql, {**writer.values, **asked.values()}).fetchall()
         return [row and orjson.loads(words.spoken(row) if writer.wordy else row) for (row,) in rows]
 
 
@@ -199,23 +206,44 @@ def _values(schema: GraphQLSchema, kind: GraphQLObjectType) -> list[Selected]:
     table: Table | None = table_of(kind)
     if table is not None and len(found) < len(list(declared_fields(kind))):
         columns = ", ".join(f"'{name}', {{t}}.{name}" for name in table.key)
-        found.append(Selected(_KEY, _KEY, Scalar(f"json_build_object({columns})")))
+        found.append(Selected(KEY, KEY, Scalar(f"json_build_object({columns})")))
     return found
 
 
-def named(info: strawberry.Info[Asking, None], kind: str, condition: str, ids: Sequence[object]) -> Any:
+def named(info: strawberry.Info[Asking, None], kind: str, condition: str, ids: Sequence[object], asked: Asked) -> Any:
     """The object of a type that the condition, with `%(id0)s` and so on, finds; None where there is none."""
     schema = info._raw_info.schema  # noqa: SLF001 - as above
-    return one(info.context, schema, kind, condition, ids=ids, asked=Asked())
+    return one(info.context, schema, kind, condition, ids=ids, asked=asked)
 
 
 def one(
     asking: Asking, schema: GraphQLSchema, kind: str, condition: str, *, ids: Sequence[object], asked: Asked
 ) -> Found | None:
     """The same outside a resolver, and as of a time."""
+    found = _those(asking, schema, kind, condition, shape="one", ids=ids, asked=asked)
+    return found[0] if found else None
+
+
+def several(
+    asking: Asking, schema: GraphQLSchema, kind: str, condition: str, *, ids: Sequence[object], asked: Asked
+) -> list[Found]:
+    """All objects of a type that the condition finds, in no order."""
+    return _those(asking, schema, kind, condition, shape="list", ids=ids, asked=asked)
+
+
+def _those(
+    asking: Asking,
+    schema: GraphQLSchema,
+    kind: str,
+    condition: str,
+    *,
+    shape: str,
+    ids: Sequence[object],
+    asked: Asked,
+) -> list[Found]:
     found: Any = schema.type_map[kind]
     writer = Writer()
     writer.values |= {f"id{at}": each for at, each in enumerate(ids)}
-    link = Selected(kind, kind, Link(condition), kind, table_of(found), "one", {}, _values(schema, found))
-    rows = asking.ask(f"SELECT ({writer.expression(link, 'root$', asked)})::text", writer, asked)
-    return Together(asking, found, rows, asked).objects[0] if rows[0] else None
+    link = Selected(kind, kind, Link(condition), kind, table_of(found), shape, {}, _values(schema, found))
+    (row,) = asking.ask(f"SELECT ({writer.expression(link, 'root$', asked)})::text", writer, asked)
+    return Together(asking, found, list(_nodes(shape, row)), asked).objects

@@ -21,11 +21,13 @@ from graphql import GraphQLError
 from starlette.concurrency import run_in_threadpool
 
 from gateway.graphql import ide, over_sse, over_websocket
-from gateway.graphql.asked import GRAPHQL, JSON, Asked, Refused, asked, newer
+from gateway.graphql.asked import GRAPHQL, JSON, Asked, Refused, asked, body_of, newer
+from gateway.graphql.citation import LONGEST, BadCitation, Citation, checked, cited, service_name
 from gateway.graphql.documents import LISTED
 from gateway.graphql.engine import Answer, Engine, NotExecuted, NotStreamed, OnlyQueries
 from gateway.graphql.limits import COST
 from gateway.graphql.live import Live
+from gateway.graphql.pinning import NotCitable
 from gateway.graphql.schema import SCHEMA
 from gateway.graphql.state import state
 from gateway.problems import RETRY_AFTER
@@ -59,6 +61,7 @@ _PREFLIGHT = _OPEN | {
     "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
+_SCHEMA = SCHEMA._schema  # noqa: SLF001 - the library hides it
 _TOO_LONG = "The answer took too long; ask for less at a time."
 _BROKEN = "Something went wrong here; it has been logged."
 
@@ -66,7 +69,7 @@ _BROKEN = "Something went wrong here; it has been logged."
 def graphql(
     database: Database, *, rate: Rate | None = RATE, compiled: bool = True, watching: Watching | None = None
 ) -> APIRouter:
-    """The routes `/graphql` and `/graphql/documents`.
+    """The routes `/graphql`, `/graphql/documents` and `/graphql/citations`.
 
     Without a rate, everyone may ask as often as they like; `compiled` False leaves every answer to the resolvers.
     `watching` is what tells subscribers of news; one of its own unless given.
@@ -76,6 +79,7 @@ def graphql(
     router.add_route("/graphql", endpoint.answer, methods=["GET", "POST", "OPTIONS"])
     router.add_websocket_route("/graphql", endpoint.connect)
     router.add_route("/graphql/documents", _documents, methods=["GET"])
+    router.add_route("/graphql/citations", endpoint.check, methods=["POST", "OPTIONS"])
     router.include_router(ide.ide())
     return router
 
@@ -87,7 +91,7 @@ def _documents(_: Request) -> Response:
 class _Endpoint:
     def __init__(self, database: Database, rate: Rate | None, *, compiled: bool, watching: Watching) -> None:
         self._database = database
-        self._engine = Engine(SCHEMA._schema, database, compiled=compiled)  # noqa: SLF001 - the library hides it
+        self._engine = Engine(_SCHEMA, database, compiled=compiled)
         self._live = Live(self._engine, watching, lambda error: _shown(error, _cause(error)))
         self._limiter = Limiter(rate) if rate else None
 
@@ -105,6 +109,21 @@ class _Endpoint:
             if over_sse.wanted(request):
                 return over_sse.stream(self._live, request, what, form.headers)
             return await run_in_threadpool(self._execute, request, what, form)
+        except Refused as refused:
+            return form.refusal(refused)
+
+    async def check(self, request: Request) -> Response:
+        """Give a cited answer again, and say what became of it."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        form = _Form(newer=newer(request.headers.get("accept", "")))
+        try:
+            form.headers |= self._allowance(request)
+            found = Citation.of(await body_of(request, LONGEST))
+            what = Asked(found.document, found.variables, found.operationName, provenance=True)
+            return await run_in_threadpool(self._execute, request, what, form, found)
+        except BadCitation as bad:
+            return form.refusal(Refused(400, str(bad)))
         except Refused as refused:
             return form.refusal(refused)
 
@@ -128,14 +147,20 @@ class _Endpoint:
             )
         return headers
 
-    def _execute(self, request: Request, what: Asked, form: _Form) -> Response:
+    def _execute(self, request: Request, what: Asked, form: _Form, again: Citation | None = None) -> Response:
         by_get = request.method != "POST"
+        if by_get and what.cite:
+            raise Refused(400, "Ask for a citation by POST: each one is made anew.")
         try:
             tag = self._tag(request, form) if by_get else None
             # One or several tags, weak where something on the way compresses (RFC 9110 §13.1.2).
             if tag and tag in request.headers.get("if-none-match", ""):
                 return form.unchanged(tag)
-            answer = self._engine.answer(what.query, what.variables, what.operation, only_queries=by_get)
+            every = what.cite or what.provenance
+            answer = self._engine.answer(
+                what.query, what.variables, what.operation, only_queries=by_get, every_city=every
+            )
+            form.citation = self._citation(what, answer, again)
         except NotExecuted as not_executed:
             return form.not_executed(not_executed)
         except NotStreamed:
@@ -154,6 +179,18 @@ class _Endpoint:
         except DatabaseUnavailable:
             raise _unavailable() from None
         return form.answer(answer, tag)
+
+    def _citation(self, what: Asked, answer: Answer, again: Citation | None) -> dict[str, Any] | None:
+        """What is said of citations: the new one that is asked for, or what became of the one that is checked."""
+        if answer.errors or not (what.cite or again):
+            return None
+        try:
+            with self._database.reader() as connection:
+                if again is not None:
+                    return checked(_SCHEMA, again, answer, connection).shown()
+                return cited(_SCHEMA, what, answer, service_name(connection)).shown()
+        except NotCitable as refused:
+            raise Refused(400, str(refused)) from None
 
     def _tag(self, request: Request, form: _Form) -> str:
         """Changes with whatever may change the answer. Taken before the answer, so that it never vouches for less."""
@@ -178,6 +215,7 @@ class _Form:
         self.newer = newer
         self.media_type = f"{GRAPHQL if newer else JSON}; charset=utf-8"
         self.headers = _OPEN | {"Vary": "Accept"}
+        self.citation: dict[str, Any] | None = None
 
     def answer(self, answer: Answer, tag: str | None) -> Response:
         """What came of executing an operation; to be kept by caches under the tag if nothing went wrong."""
@@ -188,7 +226,12 @@ class _Form:
         body: dict[str, Any] = {"data": orjson.Fragment(answer.data)}
         if shown:
             body["errors"] = shown
-        body["extensions"] = {"cost": {"objects": answer.cost, "limit": COST}}
+        extensions: dict[str, Any] = {"cost": {"objects": answer.cost, "limit": COST}}
+        if answer.provenance is not None:
+            extensions["provenance"] = answer.provenance
+        if self.citation is not None:
+            extensions["citation"] = self.citation
+        body["extensions"] = extensions
         if tag and not shown:
             return self._response(body, 200, {"Cache-Control": MOMENT, "ETag": tag})
         return self._response(body, 200, {"Cache-Control": NEVER})

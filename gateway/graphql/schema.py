@@ -10,6 +10,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.graphql.compiler import plain
 from gateway.graphql.declared import Link, Table, equal, link
 from gateway.graphql.filters import (
     PARTNERSHIP_FILTERS,
@@ -25,11 +26,12 @@ from gateway.graphql.filters import (
     TextFilter,
 )
 from gateway.graphql.happened import TimelineEvent
+from gateway.graphql.measures import MEASURE, METRICS, Measured, Metric
 from gateway.graphql.pages import After, Before, Connection, First, Last
 from gateway.graphql.records import BEGUN, City, Node, Partnership
 from gateway.graphql.resolvers import Asking, named
 from gateway.graphql.subscriptions import Subscription
-from gateway.graphql.times import AsOfArgument, ValidOnArgument
+from gateway.graphql.times import Asked, AsOfArgument, ValidOnArgument
 from gateway.graphql.vocabulary import YEN, Yen
 from projections.catalogue import SCHEMA as TABLES
 
@@ -137,18 +139,24 @@ class Query:
         _event,
     )
 
+    metrics: list[Metric] = METRICS
+    measure: Connection[Measured] | None = MEASURE
+
     @strawberry.field(description="The object of that global id; null if there is none.")  # type: ignore[untyped-decorator]
     def node(
         self,
         info: strawberry.Info[Asking, None],
         id: Annotated[strawberry.ID, strawberry.argument(description="Global id.")],
+        as_of: AsOfArgument = None,
+        valid_on: ValidOnArgument = None,
     ) -> Node | None:
         """Relay's node."""
         kind, ids = _named_by(id)
         condition = _NODES.get(kind)
         if condition is None or len(ids) != condition.count("%"):
             return None
-        found: Node | None = named(info, kind, condition, ids)
+        asked = Asked.of(plain({"asOf": as_of, "validOn": valid_on}), 0)
+        found: Node | None = named(info, kind, condition, ids, asked)
         return found
 
 
@@ -168,7 +176,8 @@ def _named_by(given: str) -> tuple[str, list[UUID]]:
 
 
 def _value_of(found: Any, name: str) -> Any:
-    return found[name]
+    """The value of what the database gave, or of an object of the product's own."""
+    return found[name] if isinstance(found, dict) else getattr(found, name)
 
 
 SCHEMA = strawberry.Schema(

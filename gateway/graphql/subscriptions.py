@@ -8,19 +8,17 @@ from typing import Annotated, Any
 
 import strawberry
 
-from gateway.graphql.declared import DECLARED, Link, Table
+from gateway.graphql.declared import DECLARED, Link
 from gateway.graphql.happened import TimelineEvent
-from projections.catalogue import SCHEMA
 
-RECORDED = Link(
-    "{t}.tenant_id = %(tenant)s AND {t}.position = ANY (%(positions)s::bigint[]) AND {t}.known_from = {t}.position",
+EVENTS = Link(
+    "{t}.tenant_id = %(tenant)s AND {t}.position = ANY (%(positions)s::bigint[])",
     ("{t}.position",),
-    table=Table(f"{SCHEMA}.timeline {{t}}", version=None),
 )
-"""The events at some positions of a city's log, each as it was recorded."""
+"""The events at some positions of a city's log."""
 
-ONE = "{t}.tenant_id = %(id0)s AND {t}.position = %(id1)s"
-"""The same for one position, where it is asked for as of that position."""
+EVENT = "{t}.tenant_id = %(id0)s AND {t}.position = %(id1)s"
+"""The one at a position."""
 
 
 def watched(declared: Link, description: str, arguments: Callable[..., Any]) -> Any:
@@ -48,7 +46,7 @@ class Subscription:
     """The root of subscriptions."""
 
     timeline: TimelineEvent = watched(
-        RECORDED,
+        EVENTS,
         "Every event of a city's log, or of a partnership, in order of position, as soon as pages show it."
         " Each is as it was recorded: what is corrected or retracted later is so by an event of its own.",
         _timeline,

@@ -154,3 +154,15 @@ class Asked:
             f"root{self.number}_cities": list(positions),
             f"root{self.number}_positions": list(positions.values()),
         }
+
+
+class AsRecorded(Asked):
+    """As of the position of each event that the first link of a statement, `t0$`, leads to: when it was recorded."""
+
+    def condition(self, alias: str) -> str:
+        """SQL: whether the row version under this alias was the known one then."""
+        return f"({self.names(alias)} AND {alias}.known_from <= t0$.position AND {alias}.known_until > t0$.position)"
+
+    def names(self, alias: str) -> str:
+        """SQL: whether the row is one of the city whose event it is."""
+        return f"{alias}.tenant_id = t0$.tenant_id"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from domain.vocabulary import Status
+from gateway.pages.terms import DEFINITIONS
 
 if TYPE_CHECKING:
     from gateway.pages.labels import Language
 
 WORDS: dict[str, tuple[str, str]] = {
+    **DEFINITIONS,
     "product": ("協働台帳", "Kyōdō Ledger"),
     "product_line": ("市民と市の協働の記録", "The record of partnerships between citizens and their city"),
     "skip": ("本文へ移動", "Skip to the content"),

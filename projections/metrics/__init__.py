@@ -5,7 +5,7 @@ from __future__ import annotations
 from projections.metrics.course import CONSULTATION, EVALUATION_GAP, FORMS, MEETINGS, MONEY, SUSTAINED
 from projections.metrics.declaration import Dimension, Metric, Series, Shape, Time, Unit
 from projections.metrics.durations import RENEWAL, TIME_TO_AGREEMENT, TIME_TO_MAINSTREAMING
-from projections.metrics.measuring import LEAST_UNITS, Measured, Withheld, measure, wilson
+from projections.metrics.measuring import LEAST_UNITS, Measured, TooManyGroups, Withheld, measure, wilson
 from projections.metrics.proposals import (
     ACCEPTANCE,
     CITY_PROPOSED,
@@ -49,6 +49,7 @@ __all__ = [
     "Series",
     "Shape",
     "Time",
+    "TooManyGroups",
     "Unit",
     "Withheld",
     "measure",

@@ -23,7 +23,20 @@ _SUMMED = ("numerator", "denominator", "units", "left_out", "unknown", "imprecis
 LEAST_UNITS = 10
 """Below so many units counts are shown and no value."""
 
+MOST_GROUPS = 20_000
+"""So many numbers are measured at once; the whole country by city has some thousands."""
+
+MOST_CURVES = 1_000
+"""So many of them may be curves of up to some hundred points."""
+
+MOST_ESTIMATES = 100
+"""So many of the curves may be estimated, each of which takes up to a tenth of a second."""
+
 _Z = 1.959963984540054  # of a 95 % interval
+
+
+class TooManyGroups(ValueError):
+    """More groups than are measured at once; the message says how many there are and how to ask for fewer."""
 
 
 class Withheld(Labelled):
@@ -89,7 +102,7 @@ def measure(
     """Every number of the metric, one for each of its series and each group; one SELECT.
 
     `tenants`: the cities asked for, None for all. `years`: the first and the last fiscal year of the cohort. A group
-    without any unit is left out, but not the whole where it is not grouped at all.
+    without any unit is left out, but not the whole where it is not grouped at all. Refuses TooManyGroups.
     """
     given = parameters(metric, as_of, tenants, years)
     rows = connection.execute(statement(metric, as_of, tenants, years, by), given).fetchall()
@@ -102,8 +115,24 @@ def measure(
         key = tuple(read[name] for name in COLUMNS[: 1 + len(Dimension)])
         sums.setdefault(key, _Sums()).add(read)
     declared = {series.key: (place, series) for place, series in enumerate(metric.series)}
+    _refuse_too_many([(declared[key[0]][1], total) for key, total in sums.items()])
     found = sorted(sums.items(), key=lambda each: (declared[each[0][0]][0], *(str(part or "") for part in each[0][1:])))
     return [_measured(metric, declared[key[0]][1], key, total) for key, total in found]
+
+
+def _refuse_too_many(groups: Sequence[tuple[Declared, _Sums]]) -> None:
+    curves = [sums for series, sums in groups if series.shape.of_durations]
+    estimates = [sums for sums in curves if sums.withheld is None]
+    for found, most, what in (
+        (len(groups), MOST_GROUPS, "groups"),
+        (len(curves), MOST_CURVES, "curves"),
+        (len(estimates), MOST_ESTIMATES, "curves to estimate"),
+    ):
+        if found > most:
+            raise TooManyGroups(
+                f"grouped like this there are {found:,} {what}, and at most {most:,} are measured at once;"
+                " name fewer cities or years, or group by less"
+            )
 
 
 def _is_open(metric: Metric) -> bool:
@@ -120,6 +149,20 @@ class _Sums:
     excluded: float = 0.0
     coverage: int | None = None
     lived: list[Lived] = field(default_factory=list)
+
+    @property
+    def known(self) -> CoverageKind:
+        """How much of the period the record covers."""
+        return CoverageKind(COVERAGES[self.coverage] if self.coverage is not None else "UNKNOWN")
+
+    @property
+    def withheld(self) -> Withheld | None:
+        """Why no value is formed of these."""
+        if not self.certain["denominator"]:
+            return Withheld.NO_UNITS
+        if self.known is not CoverageKind.COMPLETE:
+            return Withheld.COVERAGE
+        return Withheld.FEW_UNITS if _exact(self.certain["units"]) < LEAST_UNITS else None
 
     def add(self, row: dict[str, Any]) -> None:
         if row["coverage"] is not None:
@@ -140,8 +183,7 @@ class _Sums:
 
 def _measured(metric: Metric, series: Declared, key: tuple[Any, ...], sums: _Sums) -> Measured:
     certain, possible = sums.certain, sums.possible
-    coverage = COVERAGES[sums.coverage] if sums.coverage is not None else "UNKNOWN"
-    withheld = _withheld(certain, coverage)
+    withheld = sums.withheld
     points: tuple[Point, ...] = ()
     if series.shape.of_durations:
         points = curve(sums.lived, series.shape, metric.time or Time.DAYS, estimated=withheld is None)
@@ -162,7 +204,7 @@ def _measured(metric: Metric, series: Declared, key: tuple[Any, ...], sums: _Sum
         possible_units=_exact(possible["units"]),
         possible_numerator=_exact(possible["numerator"]),
         possible_denominator=_exact(possible["denominator"]),
-        coverage=CoverageKind(coverage),
+        coverage=sums.known,
         withheld=withheld,
         value=value,
         low=low,
@@ -172,14 +214,6 @@ def _measured(metric: Metric, series: Declared, key: tuple[Any, ...], sums: _Sum
         durations=durations(sums.lived) if series.shape.of_durations and metric.time is Time.DAYS else None,
         curve=points,
     )
-
-
-def _withheld(certain: dict[str, float], coverage: str) -> Withheld | None:
-    if not certain["denominator"]:
-        return Withheld.NO_UNITS
-    if coverage != "COMPLETE":
-        return Withheld.COVERAGE
-    return Withheld.FEW_UNITS if _exact(certain["units"]) < LEAST_UNITS else None
 
 
 def _value(series: Declared, sums: _Sums, points: tuple[Point, ...]) -> tuple[float | None, ...]:

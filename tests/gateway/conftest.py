@@ -59,12 +59,16 @@ def five_cities(server, city_keys: CityKeys) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def generated(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A database with four invented towns and their 60 partnerships; nobody writes to it."""
+    """A database with 60 partnerships of four invented towns, and two cities in one partnership; nobody writes to it."""
     name = f"{server.prefix}_generated"
     server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, server.template, server.owner)
     opened, keys = Database(server.urls(name)), CityKeys(tmp_path_factory.mktemp("generated"))
     try:
         enter(opened.urls, keys.folder, cities=4, partnerships=60, seed=7)
+        for city in ("higashikurume", "kiyose"):
+            folder = Path(str(files("tenants").joinpath(city)))
+            tenant, _ = register(opened, keys, folder)
+            import_cases(Book(opened, keys, tenant.tenant_id), city, folder / "cases.json")
         Worker(opened, keys).catch_up()
         yield opened
     finally:

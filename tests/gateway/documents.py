@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -89,11 +88,17 @@ def documents(draw: st.DrawFn, schema: GraphQLSchema, standing: Standing) -> Ask
 @st.composite
 def plain_documents(draw: st.DrawFn, schema: GraphQLSchema, standing: Standing) -> Asked:
     """The documents of hypothesis-graphql: most arguments are ours; it gives all of them, with invented values."""
-    moments = {"DateTime": st.sampled_from(_ANY["DateTime"]).map(nodes.String)}
-    document = draw(queries(schema, custom_scalars=moments, print_ast=lambda made: made))
+    ours = {each: st.sampled_from(_ANY[each]).map(nodes.String) for each in ("Date", "DateTime")}
+    document = draw(queries(schema, fields=declared_roots(schema), custom_scalars=ours, print_ast=lambda made: made))
     types = TypeInfo(schema)
     arguments = _Arguments(types, _Writing(draw, schema, standing, plain=True))
     return Asked(print_ast(visit(document, TypeInfoVisitor(types, arguments))), None, [{}])
+
+
+def declared_roots(schema: GraphQLSchema) -> list[str]:
+    """The root fields that the compiler can answer."""
+    root: Any = schema.query_type
+    return [name for name, field in root.fields.items() if declaration(field)]
 
 
 class _Arguments(Visitor):
@@ -106,14 +111,11 @@ class _Arguments(Visitor):
     def enter_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
         if not node.arguments:
             return None
-        changed = copy(node)
-        if self._writing.chance(4):
-            changed.arguments = tuple(each for each in node.arguments if each.name.value not in _OF_PAGES)
-            return changed
+        if self._writing.chance(8):
+            return replace(node, arguments=tuple(each for each in node.arguments if each.name.value not in _OF_PAGES))
         given = self._writing.arguments(self._types.get_parent_type(), node.name.value, 5)
         found: Any = parse(f"{{ field{given} }}").definitions[0]
-        changed.arguments = found.selection_set.selections[0].arguments
-        return changed
+        return replace(node, arguments=found.selection_set.selections[0].arguments)
 
 
 @dataclass
@@ -172,8 +174,8 @@ class _Writing:
         parts: list[str] = []
         leaves = [name for name, each in kind.fields.items() if not is_composite_type(get_named_type(each.type))]
         links = [name for name in kind.fields if name not in leaves]
-        if kind is self.schema.query_type and not self.chance(20):
-            links = [name for name in links if declaration(kind.fields[name])]
+        if kind is self.schema.query_type and not self.chance(40):
+            links = declared_roots(self.schema)
         if leaves and self.aliases + WIDE - len(leaves) + SPARE <= ALIASES and self.chance(15):
             parts += [self.leaf(kind, name) for name in leaves]
             parts += [f"w{at}: {self.one_of(leaves)}" for at in range(len(leaves), WIDE)]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_required_argument
 
 from gateway.graphql.engine import Engine
 
@@ -96,7 +96,9 @@ def _cursors(engine: Engine, schema: GraphQLSchema) -> Mapping[str, Sequence[str
 def _connections(kind: Any) -> Iterator[tuple[str, GraphQLObjectType]]:
     for name, field in kind.fields.items():
         below = get_named_type(field.type)
-        if isinstance(below, GraphQLObjectType) and "edges" in below.fields and "first" in field.args:
+        if not isinstance(below, GraphQLObjectType) or any(map(is_required_argument, field.args.values())):
+            continue
+        if "edges" in below.fields and "first" in field.args:
             yield name, below
 
 

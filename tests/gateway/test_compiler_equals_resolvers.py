@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
-from graphql import OperationDefinitionNode, parse
+from graphql import GraphQLError, OperationDefinitionNode, parse
 from graphql.execution.values import VariableValues, get_variable_values
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
@@ -33,7 +33,8 @@ _RESOLVED = "left to the resolvers"
 _IN_ERROR = "answered with an error"
 _REFUSED = "refused before anything was asked"
 
-EXPLAINED = ("is answered by its resolver", "is introspection", "is longer than a name in the database")
+WRONG = "holds an argument that would have been refused, had there been anything to ask it of"
+EXPLAINED = ("is answered by its resolver", "is introspection", "is longer than a name in the database", WRONG)
 """Why a document without a mistake may be left to the resolvers."""
 
 
@@ -61,9 +62,10 @@ class Both:
             if variables in asked.variables[:number]:
                 continue
             expected, said = _answer(self._resolved, asked, variables)
-            assert _answer(self._compiled, asked, variables) == (expected, said)
+            assert _answer(self._compiled, asked, variables) == (expected, said), (asked.query, variables)
             if number:
-                assert _answer(Engine(_SCHEMA, self.database), asked, variables) == (expected, said)
+                afresh = Engine(_SCHEMA, self.database)
+                assert _answer(afresh, asked, variables) == (expected, said), (asked.query, variables)
             self.tally[self._fate(asked, variables, expected, said)] += 1
             self.tally["with something in them"] += b'":"' in expected
         self.tally["documents"] += 1
@@ -84,7 +86,9 @@ def _answer(engine: Engine, asked: Asked, variables: Mapping[str, Any]) -> tuple
         answer = engine.answer(asked.query, variables, asked.operation)
     except NotExecuted as refused:
         return b"", [error.message for error in refused.errors]
-    return orjson.dumps(orjson.loads(answer.data)), [error.message for error in answer.errors]
+    # Whatever the data rest on is part of the answer too.
+    data = orjson.dumps([orjson.loads(answer.data), answer.provenance], default=str)
+    return data, [error.message for error in answer.errors]
 
 
 def _refused(asked: Asked, variables: Mapping[str, Any]) -> str | None:
@@ -102,6 +106,8 @@ def _refused(asked: Asked, variables: Mapping[str, Any]) -> str | None:
         Compiler(_SCHEMA).compile(document, operation, values)
     except NotCompiled as refused:
         return str(refused)
+    except GraphQLError:
+        return WRONG
     return None
 
 

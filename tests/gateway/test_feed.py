@@ -26,12 +26,12 @@ from gateway.seats import Seats
 from gateway.watching import Watching
 from projections.read_model import OPEN_POSITION
 from projections.worker import Worker
-from tenants.book import Book, Request
 from tenants.city_keys import CityKeys
 from tenants.custody import withdraw
 from tenants.database import Database, Role, connect
 from tests.conftest import Server
 from tests.gateway.event_stream import Message, messages
+from tests.gateway.small_town import small_town
 from tests.projections.conftest import Town
 
 Serve = Callable[[FastAPI], httpx.Client]
@@ -78,20 +78,8 @@ def log_of(database: Database, slug: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def town(database: Database, keys: CityKeys, tenant: Callable[..., UUID]) -> Town:
-    """A town called machi with one programme and one partnership, not yet projected."""
-    city = tenant("machi")
-    keys.create(city)
-    made = Town(Book(database, keys, city))
-    define = Request(
-        command="define-programme",
-        data={"programme": "partnership", "title_ja": "協働の制度", "rules": {"note": "ひな形"}},
-        valid={"edtf": "2016"},
-        actor="T",
-        recorded_by="T/test",
-    )
-    made.book.execute(made.book.stream("programme", "partnership"), define)
-    made.register("P1")
-    return made
+    """A town called machi, not yet projected."""
+    return small_town(database, keys, tenant("machi"))
 
 
 @pytest.fixture
@@ -182,8 +170,8 @@ def test_a_partnership_can_be_listened_to_alone(client: httpx.Client) -> None:
     [
         ("/events/nowhere", 404, "no city is called 'nowhere'"),
         ("/events/%00", 404, r"no city is called '\x00'"),
-        ("/events/yamato?partnership=Y99", 404, "yamato has no partnership 'Y99'"),
-        ("/events/yamato?partnership=%00", 404, r"yamato has no partnership '\x00'"),
+        ("/events/yamato?partnership=Y99", 404, "the city 'yamato' has no partnership 'Y99'"),
+        ("/events/yamato?partnership=%00", 404, r"the city 'yamato' has no partnership '\x00'"),
         ("/events/yamato?after=-1", 400, "'-1' is not a position; 0 is before the first"),
         ("/events/yamato?after=1e3", 400, "'1e3' is not a position; 0 is before the first"),
         ("/events/yamato?after=9223372036854775808", 400, "'9223372036854775808' is not a position"),

@@ -89,8 +89,8 @@ def test_the_filter_by_status_asks_for_the_status_of_that_day(ask) -> None:
 def test_at_the_end_of_all_days_everything_is_possible(ask) -> None:
     query = """query ($on: ValidOn) { partnerships(first: 100, validOn: $on) { totalCount edges { node { number status
         submissions rejections renewals agreed ended timeline { position } money { position } fees { position }
-        proposals { number outcome } agreements { number ended } evaluations { evaluation side } roles { position }
-        programme { calls { call } } } } } cities(validOn: $on) { totalCount } }"""
+        proposals { number outcome } agreements { number ended } evaluations { number side } roles { position }
+        programme { calls { code } } } } } cities(validOn: $on) { totalCount } }"""
     assert ask(query, on=on("9000-01-01", "POSSIBLE")) == ask(query, on=None)
 
 

@@ -199,11 +199,11 @@ def test_read_models_are_read_across_cities_and_written_by_the_projector_alone(
         here.register("P1")
     rebuild(database.urls.owner, worker.keys.folder)
     assert ask("SELECT count(*) FROM read_model.partnership") == [(2,)]
-    with database.reader() as connection:
-        connection.execute("SET default_transaction_read_only = off")  # The login's own caution is not what is tested.
     for role in (Role.APP, Role.READER, Role.AUDITOR):
         for model in READ_MODELS:
-            with database.connection(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(f"DELETE FROM read_model.{model.name}")  # type: ignore[arg-type]
+            with database.connection(role) as connection:
+                connection.execute("SET default_transaction_read_only = off")  # A login's own caution is not the point.
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(f"DELETE FROM read_model.{model.name}")  # type: ignore[arg-type]
     with database.connection(Role.PROJECTOR) as connection:
         assert connection.execute("DELETE FROM read_model.partnership").rowcount == 0, "no city is set"

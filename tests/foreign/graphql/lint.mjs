@@ -14,9 +14,8 @@ const config = {
     // A date, a figure or a page has no identity of its own. What has one implements Node, which demands its id.
     "@graphql-eslint/strict-id-in-types": "off",
     // What one partnership or city has few of, such as parties and sources, is a plain list.
-    "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
-    // Connections lead forwards.
-    "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
+    // An event is named by its city and position, an organisation by its city and id: both stay what they are.
+    "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
   },
 };
 const eslint = new ESLint({ overrideConfigFile: true, overrideConfig: config });

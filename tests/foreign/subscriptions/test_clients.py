@@ -13,12 +13,11 @@ import pytest
 
 from gateway.app import create_app
 from projections.worker import Worker
-from tenants.book import Book
 from tenants.city_keys import CityKeys
 from tenants.database import Database
 from tests import node
 from tests.gateway.conftest import _serving
-from tests.projections.conftest import Town
+from tests.gateway.small_town import small_town
 
 WATCH = """
     subscription Watch($city: String!, $number: String, $after: Int) {
@@ -45,12 +44,10 @@ def packages() -> Path:
 @pytest.fixture
 def watch(packages: Path, database: Database, keys: CityKeys, tenant: Callable[..., UUID]) -> Iterator[Watch]:
     """Subscribes to a town with seven events in which nothing happens any more."""
-    city = tenant("machi")
-    keys.create(city)
-    town = Town(Book(database, keys, city))
-    town.of_programme("define-programme", valid="2016", programme="partnership", title_ja="制度", rules={"note": "な"})
+    town = small_town(database, keys, tenant("machi"))
     for number in ("P1", "P2"):
-        town.register(number)
+        if number == "P2":
+            town.register(number)
         town.give(number, "open-consultation", valid="2018-04", topic="保育")
         town.give(number, "hold-meeting", attendees=["npo"])
     Worker(database, keys).catch_up()
