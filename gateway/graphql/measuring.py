@@ -135,7 +135,8 @@ def _measured_now(asking: Asking, question: Question) -> list[Measured]:
     except psycopg.errors.QueryCanceled:
         raise _took_too_long() from None
     except TooManyGroups as many:
-        raise GraphQLError(f"{many}.") from None
+        said = str(many)
+        raise GraphQLError(f"{said[0].upper()}{said[1:]}.") from None
     finally:
         asking.measured_for += monotonic() - began
     return found

@@ -59,7 +59,7 @@ def five_cities(server, city_keys: CityKeys) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def generated(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A database with 60 partnerships of four invented towns, and two cities in one partnership; nobody writes to it."""
+    """A database with 60 partnerships of four invented towns and one of two real cities; nobody writes to it."""
     name = f"{server.prefix}_generated"
     server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, server.template, server.owner)
     opened, keys = Database(server.urls(name)), CityKeys(tmp_path_factory.mktemp("generated"))

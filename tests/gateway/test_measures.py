@@ -328,11 +328,22 @@ def test_what_cannot_be_measured_is_refused_in_clear_words_and_leaves_the_rest(
     assert answer["data"] == {"wrong": None, "right": {"totalCount": 5}}
 
 
-def test_more_curves_than_are_drawn_at_once_are_refused_with_their_number(client, monkeypatch) -> None:
+def test_more_curves_than_may_be_are_refused_with_their_number(client, monkeypatch) -> None:
     monkeypatch.setattr("projections.metrics.measuring.MOST_CURVES", 2)
     query = "{ measure(metric: TIME_TO_MAINSTREAMING, years: {from: 1990}) { totalCount } }"
     (error,) = client.post("/graphql", json={"query": query}).json()["errors"]
-    assert error["message"].startswith("grouped like this there are 3 curves, and at most 2 are measured at once")
+    assert error["message"].startswith("Grouped like this there are 3 curves, and at most 2 are measured at once")
+
+
+def test_more_curves_than_are_estimated_at_once_are_refused_where_their_record_is_complete(
+    town: tuple[Database, Book], ask: Ask, serve, monkeypatch
+) -> None:
+    monkeypatch.setattr("projections.metrics.measuring.MOST_ESTIMATES", 0)
+    assert ask("time_to_agreement", years={"from": 1989})["totalCount"] == 1
+    query = "{ measure(metric: TIME_TO_AGREEMENT, years: {from: 1989}) { totalCount } }"
+    reader = serve(create_app(town[0], pending_migrations=list))
+    (error,) = reader.post("/graphql", json={"query": query}).json()["errors"]
+    assert error["message"].startswith("Grouped like this there are 1 curves to estimate, and at most 0 are measured")
 
 
 def test_a_measure_that_takes_too_long_says_so_and_leaves_the_rest_of_the_answer(client, monkeypatch) -> None:

@@ -24,6 +24,8 @@ ALL = [
     "0007-ledger",
     "0008-custody",
     "0009-archive",
+    "0010-reader",
+    "0011-log-roots",
 ]
 PASSWORD = "only-for-tests"
 
