@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from starlette.requests import ClientDisconnect
 
 from gateway.graphql.documents import DOCUMENTS
 
@@ -89,10 +90,13 @@ async def body_of(request: Request, most: int = LONGEST_BODY) -> bytes:
     found = int(stated) if stated.isdecimal() else 0
     body = bytearray()
     if found <= most:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                break
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    break
+        except ClientDisconnect:
+            raise Refused(400, "The request ended before its body did; send all of it.") from None
     if (found := max(found, len(body))) > most:
         # Of a body that does not say its length only the beginning was read.
         raise Refused(413, f"The request has {found:,} bytes or more; at most {most:,} are allowed.")

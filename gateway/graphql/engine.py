@@ -183,7 +183,7 @@ class Engine:
                 return self._each_executed(checked, tenant, city, positions)
             named = {"tenant": tenant, "positions": list(positions)}
             with self._database.reader() as connection:
-                rows = connection.execute(plan.sql, values | named, prepare=True).fetchall()
+                rows = connection.execute(plan.sql, values | named).fetchall()
             spoken = words.spoken if plan.wordy else str
             return [Answer(spoken(row).encode(), [], checked.cost) for (row,) in rows]
 
@@ -214,7 +214,9 @@ class Engine:
 
     def _run(self, plan: Plan, parameters: Mapping[str, Any]) -> tuple[bytes, list[Any]]:
         with self._database.reader() as connection:
-            row = connection.execute(plan.sql, parameters, prepare=True).fetchone()
+            # The driver prepares what a connection is asked for again and again. Each prepared statement of a document
+            # takes about a megabyte of the server's memory, so that one that is asked for once is not.
+            row = connection.execute(plan.sql, parameters).fetchone()
         if row is None:
             raise TypeError("a plan has one row")
         data: str = row[0]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -74,6 +78,33 @@ def generated(server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Data
     finally:
         opened.close()
         server.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@dataclass(frozen=True)
+class Served:
+    """GraphQL in a process of its own, with no limit on how often one may ask."""
+
+    client: httpx.Client
+    pid: int
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the process holds now."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(scope="session")
+def served(generated: Database) -> Iterator[Served]:
+    """The generated towns behind a process of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.serving", generated.urls.reader, "compiled"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            with httpx.Client(base_url=f"http://127.0.0.1:{int(process.stdout.readline())}", timeout=30) as opened:
+                yield Served(opened, process.pid)
+        finally:
+            process.terminate()
 
 
 @contextmanager

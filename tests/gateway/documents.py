@@ -25,6 +25,7 @@ from graphql import (
     TypeInfoVisitor,
     Visitor,
     get_named_type,
+    get_nullable_type,
     is_composite_type,
     is_required_argument,
     parse,
@@ -128,12 +129,13 @@ class _Variable:
 
 @dataclass
 class _Writing:
-    """One document while it is written; a `plain` one has no variables."""
+    """One document while it is written: a `plain` one has no variables, the `others` may hold what is not compiled."""
 
     draw: st.DrawFn
     schema: GraphQLSchema
     standing: Standing
     plain: bool = False
+    others: bool = False
     left: int = SIZE
     aliases: int = 0
     keys: dict[str, str] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class _Writing:
     def document(self) -> Asked:
         """The document, whose other operations are there only to be passed over."""
         self.left = self.one_of([5, 15, 30, SIZE])
+        self.others = self.chance(50)
         selected = self.selection(self.schema.query_type, DEPTH, MOST)
         defined = ", ".join(each.definition for each in self.variables.values())
         name = self.one_of([None, None, "Asked"])
@@ -174,7 +177,7 @@ class _Writing:
         parts: list[str] = []
         leaves = [name for name, each in kind.fields.items() if not is_composite_type(get_named_type(each.type))]
         links = [name for name in kind.fields if name not in leaves]
-        if kind is self.schema.query_type and not self.chance(40):
+        if kind is self.schema.query_type and not self.others:
             links = declared_roots(self.schema)
         if leaves and self.aliases + WIDE - len(leaves) + SPARE <= ALIASES and self.chance(15):
             parts += [self.leaf(kind, name) for name in leaves]
@@ -202,8 +205,10 @@ class _Writing:
         if form == 1:
             return f"... on {kind.name} {self.directives()}{{ {selected} }}"
         if form == 2 and isinstance(kind, GraphQLObjectType) and kind.interfaces:
-            inside = f"... on {kind.name} {{ {selected} }}"
-            return f"... on {self.one_of(kind.interfaces).name} {self.directives()}{{ id {inside} }}"
+            common: Any = self.one_of(kind.interfaces)
+            other: Any = self.one_of(self.schema.get_possible_types(common))
+            inside = f"... on {kind.name} {{ {selected} }} ... on {other.name} {self.selection(other, 1, 0)}"
+            return f"... on {common.name} {self.directives()}{{ id {inside} }}"
         if form == 3 and isinstance(kind, GraphQLInterfaceType):
             others = self.schema.get_possible_types(kind)
             return f"{selected} " + " ".join(
@@ -238,7 +243,7 @@ class _Writing:
         """`alias: ` before a field, or nothing; no key stands for two things in a document."""
         stands = f"{name}{arguments}"
         wanted = [self.one_of(_NAMES), name] if self.aliases < SPARE and self.chance(4) else [name]
-        if self.chance(500):
+        if self.others and self.chance(20):
             wanted.insert(0, _TOO_LONG)
         for each in (*wanted, *(f"{name}{number}" for number in range(100))):
             if self.keys.setdefault(each, stands) == stands:
@@ -270,14 +275,16 @@ class _Writing:
         drawn = self.one_of(self.standing.together[together]) if together and not self.chance(8) else {}
         for name, each in found.args.items():
             if name in drawn:
-                given.append(f"{name}: {self.written(each.type, lambda at=drawn[name]: at)}")
+                given.append(f"{name}: {self.written(each.type, name, lambda at=drawn[name]: at)}")
             elif name in {"first", "last"}:
                 given += self.length(name, each.type, limit, given)
             elif name in {"after", "before"}:
                 if self.chance(6):
-                    given.append(f"{name}: {self.written(each.type, lambda: self.cursor(kind, own))}")
-            elif is_required_argument(each) or self.chance(3 if name == "asOf" or len(found.args) < 5 else 15):
-                given.append(f"{name}: {self.written(each.type, lambda a=name, k=each.type: self.value(k, a))}")
+                    given.append(f"{name}: {self.written(each.type, name, lambda: self.cursor(kind, own))}")
+            elif is_required_argument(each) or self.chance(
+                3 if name in {"asOf", "validOn"} or len(found.args) < 5 else 15
+            ):
+                given.append(f"{name}: {self.written(each.type, name, lambda a=name, k=each.type: self.value(k, a))}")
         return f"({', '.join(given)})" if given else ""
 
     def length(self, name: str, kind: Any, limit: int, given: Sequence[str]) -> list[str]:
@@ -287,7 +294,9 @@ class _Writing:
         if not wanted:
             return []
         wrong = self.chance(60)
-        return [f"{name}: {self.written(kind, lambda: self.one_of([0, -1, 101] if wrong else range(1, limit + 1)))}"]
+        return [
+            f"{name}: {self.written(kind, name, lambda: self.one_of([0, -1, 101] if wrong else range(1, limit + 1)))}"
+        ]
 
     def cursor(self, kind: Any, own: str) -> str:
         """Mostly a cursor of this very connection."""
@@ -295,11 +304,11 @@ class _Writing:
         known = self.standing.cursors.get(f"{kind.name}.{own}")
         return self.one_of(self.one_of(every) if self.chance(40) or not known else known)
 
-    def written(self, kind: Any, value: Callable[[], Any]) -> str:
+    def written(self, kind: Any, name: str, value: Callable[[], Any]) -> str:
         """A value in the document, or a variable in its place."""
         if not self.plain and self.chance(3):
             return self.variable(str(kind), value, kind)
-        return self.literal(kind, value(), plain=self.plain)
+        return self.literal(kind, name, value(), plain=self.plain)
 
     def variable(self, kind: str, value: Callable[[], Any], of: Any = None) -> str:
         """A new variable with a value for each set, or left out where it has a default or may be null."""
@@ -307,37 +316,39 @@ class _Writing:
         default = ""
         self.variables[name] = _Variable("", [])
         if of is not None and self.chance(3) and (given := value()) is not None:
-            default = f" = {self.literal(of, given, plain=True)}"
+            default = f" = {self.literal(of, name, given, plain=True)}"
         optional = bool(default) or not kind.endswith("!")
-        first, second = value(), value()
+        first, second = value(), None if not kind.endswith("!") and self.chance(4) else value()
         out = optional and self.chance(6)
         self.variables[name] = _Variable(f"${name}: {kind}{default}", [None if out else (first,), (second,)])
         return f"${name}"
 
-    def literal(self, kind: Any, given: Any, *, plain: bool = False) -> str:
+    def literal(self, kind: Any, name: str, given: Any, *, plain: bool = False) -> str:
         """The value as a document has it; unless `plain`, variables may stand for parts of it."""
         if isinstance(kind, GraphQLNonNull):
-            return self.literal(kind.of_type, given, plain=plain)
+            return self.literal(kind.of_type, name, given, plain=plain)
         if given is None:
             return "null"
         if isinstance(kind, GraphQLList):
             if not isinstance(given, list):
-                return self.literal(kind.of_type, given, plain=plain)
-            return f"[{', '.join(self.part(kind.of_type, each, plain=plain) for each in given)}]"
+                return self.literal(kind.of_type, name, given, plain=plain)
+            return f"[{', '.join(self.part(kind.of_type, name, each, plain=plain) for each in given)}]"
         if isinstance(kind, GraphQLInputObjectType):
             parts = (
-                f"{name}: {self.part(kind.fields[name].type, each, plain=plain, sure=_one_of(kind))}"
-                for name, each in given.items()
+                f"{inner}: {self.part(kind.fields[inner].type, inner, each, plain=plain, sure=_one_of(kind))}"
+                for inner, each in given.items()
             )
             return f"{{{', '.join(parts)}}}"
         return str(given) if isinstance(kind, GraphQLEnumType) else json.dumps(given, ensure_ascii=self.chance(2))
 
-    def part(self, kind: Any, given: Any, *, plain: bool, sure: bool = False) -> str:
+    def part(self, kind: Any, name: str, given: Any, *, plain: bool, sure: bool = False) -> str:
         """A part of a value; where just one of several is given, its variable has to be `sure` not to be null."""
-        if plain or given is None or not self.chance(5):
-            return self.literal(kind, given, plain=plain)
-        name = f"{kind}!" if sure and not isinstance(kind, GraphQLNonNull) else str(kind)
-        return self.variable(name, lambda: given)
+        if plain or given is None or not self.chance(3):
+            return self.literal(kind, name, given, plain=plain)
+        found = self.variable(f"{kind}!" if sure and not isinstance(kind, GraphQLNonNull) else str(kind), lambda: given)
+        # The other set of values has another one, so that it shows where this one was kept.
+        self.variables[found[1:]].values[1] = (self.value(GraphQLNonNull(get_nullable_type(kind)), name),)
+        return found
 
     def value(self, kind: Any, name: str) -> Any:
         """A value of an argument or field of that name, mostly one that stands in the database."""

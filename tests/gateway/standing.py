@@ -53,6 +53,7 @@ class Standing:
                 "leadArea": _distinct(all_of_them, "leadArea"),
                 "text": [each[at : at + 3] for each in texts for at in (0, 2)] + texts,
                 "fiscalYear": list(range(2000, 2026)),
+                "day": [f"{year}-{day}" for year in range(2002, 2020) for day in ("03-31", "04-01", "10-15")],
                 "id": [each["id"] for each in (*cities, *all_of_them)],
                 "moment": sorted(set(_moments(events))),
             },

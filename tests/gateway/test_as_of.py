@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,9 +92,7 @@ def replayed(server: Any, source: Database, keys: CityKeys, where: str, values: 
     """A fresh installation that holds only the events of which `where` holds."""
     origin = conninfo_to_dict(source.urls.owner)["dbname"]
     name = f"{origin}_then"
-    # A database that is copied may have no visitors; their pools replace the connections that end.
-    server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{origin}'")
-    server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, str(origin), server.owner)
+    copy(server, str(origin), name)
     then = Database(server.urls(name))
     try:
         with closing(psycopg.connect(make_conninfo(server.superuser, dbname=name), autocommit=True)) as superuser:
@@ -110,6 +108,16 @@ def replayed(server: Any, source: Database, keys: CityKeys, where: str, values: 
     finally:
         then.close()
         server.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
+def copy(server: Any, origin: str, name: str) -> None:
+    """A database that is copied may have no visitors, and a pool replaces the connections that are ended."""
+    for _ in range(50):
+        server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{origin}'")
+        with suppress(psycopg.errors.ObjectInUse):
+            server.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, origin, server.owner)
+            return
+    raise AssertionError(f"{origin} always has visitors")
 
 
 def answered(database: Database, query: str, as_of: dict[str, Any] | None, *, compiled: bool = True) -> Any:

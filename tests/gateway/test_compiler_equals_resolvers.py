@@ -34,7 +34,7 @@ _IN_ERROR = "answered with an error"
 _REFUSED = "refused before anything was asked"
 
 WRONG = "holds an argument that would have been refused, had there been anything to ask it of"
-EXPLAINED = ("is answered by its resolver", "is introspection", "is longer than a name in the database", WRONG)
+EXPLAINED = ("is answered by its resolver", "is longer than a name in the database", WRONG)
 """Why a document without a mistake may be left to the resolvers."""
 
 
@@ -76,7 +76,9 @@ class Both:
         reason = _refused(asked, variables)
         if reason is None:
             return _COMPILED
-        assert any(each in reason for each in EXPLAINED), reason
+        explained = [each for each in EXPLAINED if each in reason]
+        assert explained, reason
+        self.tally[f"a document that {explained[0]}"] += 1
         return _RESOLVED
 
 
@@ -132,7 +134,7 @@ def prove(both: Both, written: SearchStrategy[Asked], at: int, examples: int) ->
     asked = sum(tally[each] for each in (_COMPILED, _RESOLVED, _IN_ERROR, _REFUSED))
     assert tally["documents"] >= examples
     assert tally["with something in them"] >= asked * 0.5, tally
-    assert tally[_RESOLVED] <= asked * 0.1, tally
+    assert tally[_RESOLVED] <= asked * 0.15, tally
     assert tally[_IN_ERROR] + tally[_REFUSED] <= asked * 0.25, tally
 
 

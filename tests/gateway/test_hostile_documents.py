@@ -1,66 +1,24 @@
-"""Documents that mean harm: each is answered or refused in clear words, soon, and leaves nothing behind.
-
-`make soak` sends many more of them; its seed, which it prints, can be given again as DRILL_SEED.
-"""
+"""Documents that mean harm: each is answered or refused, soon, in words that name the limit and by how much it is."""
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import re
-import subprocess
-import sys
+import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import schemathesis
-from graphql import get_introspection_query, introspection_from_schema
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-from hypothesis_graphql import nodes
+from fastapi import Request
+from graphql import get_introspection_query
 
+from gateway.graphql.asked import Refused, body_of
+from gateway.graphql.engine import Engine, NotExecuted
 from gateway.graphql.limits import ALIASES, COST, DEPTH, FIELDS, REPEATS, TOKENS
 from gateway.graphql.schema import SCHEMA
 
-ROOT = Path(__file__).resolve().parents[2]
-BROKEN = "Something went wrong here"
+_SCHEMA = SCHEMA._schema
 SOON = 2.0
 """Seconds in which a document is refused, on a machine that has other things to do as well."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """GraphQL in a process of its own, with no limit on how often one may ask."""
-
-    client: httpx.Client
-    pid: int
-
-    @property
-    def resident(self) -> int:
-        """Bytes of memory that the process holds now."""
-        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.fixture(scope="module")
-def served(generated) -> Iterator[Served]:
-    """The invented towns behind a process of their own."""
-    command = [sys.executable, "-m", "tests.benchmarks.serving", generated.urls.reader, "compiled"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            port = int(process.stdout.readline())
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-                yield Served(client, process.pid)
-        finally:
-            process.terminate()
 
 
 def said(answer: httpx.Response) -> str:
@@ -99,7 +57,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "deep in inline fragments": ("{" + nested("__typename", 200, "... {", "}") + "}", "in 201 brackets; at most 100"),
     "deep in input objects": (
         "{ partnerships(asOf: " + nested("1", 90, "{positions: ", "}") + ") { totalCount } }",
-        "Expected value of type 'CityPosition' to include required field \"city\"",
+        "Expected value of type 'CityPosition' to include required field 'city'",
     ),
     "long": ("{" + "slug " * 9_000 + "}", f"has 9,002 tokens; at most {TOKENS:,}"),
     "a field again and again": ("{" + "cities { totalCount } " * 400 + "}", f"`cities` 400 times; at most {REPEATS}"),
@@ -121,8 +79,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "Cannot spread fragment 'g' within itself.",
     ),
     "too many objects": (
-        "{ partnerships(first: 100) { edges { node { city { partnerships(first: 100) { edges { node { number } } } } } } } }",
-        f"may hold 10,300 objects; at most {COST:,}",
+        "{ partnerships(first: 100) { edges { node { city { partnerships(first: 100) { totalCount } } } } } }",
+        f"may hold 10,200 objects; at most {COST:,}",
     ),
     "a huge number": ("{ partnerships(first: 99999999999999999999) { totalCount } }", "cannot represent"),
     "a huge number that fits": ("{ partnerships(first: 2147483647) { totalCount } }", "1 to 100, not 2147483647"),
@@ -140,7 +98,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no such operation": ("subscription { nothing }", "Cannot query field 'nothing'"),
     "many variables": (
         "query (" + " ".join(f"$v{at}: Int" for at in range(400)) + ") { __typename }",
-        "is never used in operation",
+        "Variable '$v0' is never used.",
     ),
     "conflicts": (
         "{" + " ".join(f"a: cities(first: {at}) {{ totalCount }}" for at in range(1, 50)) + "}",
@@ -148,7 +106,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a position of no type": ('{ event(city: "a", position: 1e400) { type } }', "cannot represent"),
     "a null byte in a text": ('{ city(slug: "a\\u0000") { slug } }', "`slug` holds the character U+0000"),
-    "a null byte in the document": ("{ city\0 { slug } }", "Invalid character: U+0000"),
+    "a null byte in the document": ("{ city\0 { slug } }", "Unexpected character: U+0000"),
     "half a character": ('{ city(slug: "\\ud800") { slug } }', "Invalid Unicode escape sequence"),
     "a cursor of another list": (
         '{ city(slug: "yamato") { slug } partnerships(after: "WzFd") { totalCount } }',
@@ -253,20 +211,23 @@ def test_variables_of_any_shape_are_refused_in_clear_words(served) -> None:
         assert said(served.client.post("/graphql", json={"query": query, "variables": variables}))
 
 
+_EVERYTHING = (
+    "partnerships(first: 100) { edges { node { titleJa timeline { type data valid { displayJa } } parties { nameJa }"
+    " proposals { number } money { yen } evaluations { side } } } }"
+)
+_LIST = (
+    'partnerships(first: 100, text: "の", partyKind: [NPO], rejectedFor: [], fiscalYear: 2015)'
+    " { totalCount pageInfo { hasNextPage } edges { node { titleJa version } } }"
+)
+_EVENTS = "events(first: 100) { totalCount edges { node { type data } } }"
 AT_THE_LIMIT = {
-    "partnerships with everything": "{ partnerships(first: 100) { edges { node { titleJa timeline { type data valid {"
-    " displayJa } } parties { nameJa } proposals { number } money { yen } evaluations { side } } } } }",
-    "cities of partnerships of cities": "{ partnerships(first: 95) { edges { node { city { partnerships(first: 100) {"
-    " totalCount edges { node { version } } } } } } } }",
-    "fifty lists": "{"
-    + " ".join(
-        f'a{at}: partnerships(first: 100, text: "の{at % 10}", partyKind: [NPO], rejectedFor: [], fiscalYear: 20{10 + at % 10})'
-        " { totalCount pageInfo { hasNextPage } edges { node { titleJa version } } }"
-        for at in range(48)
-    )
-    + "}",
-    "events as of then": '{ cities(first: 90, asOf: {moment: "2030-01-01T00:00:00Z"}) { edges { node { events(first: 100) {'
-    " totalCount edges { node { type data } } } } } } }",
+    "partnerships with everything": f"{{ a: {_EVERYTHING} b: {_EVERYTHING} c: {_EVERYTHING} d: {_EVERYTHING} }}",
+    "partnerships of their cities": "{ partnerships(first: 95) { edges { node { city { partnerships(first: 100)"
+    " { totalCount edges { node { version } } } } } } } }",
+    "fifty lists": "{" + " ".join(f"a{at}: {_LIST}" for at in range(50)) + "}",
+    "events as of then": '{ cities(first: 90, asOf: {moment: "2030-01-01T00:00:00Z"}) { edges { node { '
+    + _EVENTS
+    + " } } } }",
 }
 
 
@@ -274,7 +235,7 @@ AT_THE_LIMIT = {
 def test_the_most_that_may_be_asked_for_is_answered_in_time(served, what) -> None:
     answer = served.client.post("/graphql", json={"query": AT_THE_LIMIT[what]})
     assert said(answer) == ""
-    assert COST * 0.3 <= answer.json()["extensions"]["cost"]["objects"] <= COST
+    assert COST * 0.4 <= answer.json()["extensions"]["cost"]["objects"] <= COST
     assert answer.elapsed.total_seconds() < 5
 
 
@@ -282,143 +243,26 @@ def test_introspection_as_tools_ask_for_it_is_answered(served) -> None:
     assert said(served.client.post("/graphql", json={"query": get_introspection_query()})) == ""
 
 
-# --- many --------------------------------------------------------------------------------------------------------
+def test_a_client_that_goes_away_in_the_middle_of_its_request_is_no_error_of_ours() -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
 
-Spoil = Callable[[random.Random, httpx.Client, str], httpx.Response]
-_STRANGE = [
-    "\0",
-    "\u202e",
-    "\U0001f38f",
-    "\ufeff",
-    '"',
-    "{",
-    "}",
-    "$",
-    "@skip(if: true)",
-    "...",
-    "#",
-    "\\",
-    "null",
-    "-1",
-]
+    with pytest.raises(Refused, match="ended before its body did"):
+        asyncio.run(body_of(Request({"type": "http", "method": "POST", "headers": []}, gone)))
 
 
-def _post(client: httpx.Client, query: str, **more: Any) -> httpx.Response:
-    return client.post("/graphql", json={"query": query, **more})
-
-
-def _other_character(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    at = dice.randrange(len(query))
-    return _post(client, query[:at] + dice.choice(_STRANGE) + query[at + 1 :])
-
-
-def _cut(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    return _post(client, query[: dice.randrange(len(query))])
-
-
-def _repeated(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    begin = dice.randrange(len(query))
-    piece = query[begin : begin + dice.randrange(1, 80)]
-    return _post(client, query[:begin] + piece * dice.randrange(2, 60) + query[begin:])
-
-
-def _flipped(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    body = bytearray(json.dumps({"query": query}).encode())
-    for _ in range(dice.randrange(1, 4)):
-        body[dice.randrange(len(body))] = dice.randrange(256)
-    return client.post("/graphql", content=bytes(body), headers={"content-type": "application/json"})
-
-
-def _with_variables(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    value = dice.choice([None, [], {}, "\0", 10**30, -1, 0.1, [[1]], {"city": 1}, True])
-    text = re.sub(r': (-?\d+|".*?"|null)', ": $v", query, count=1)
-    kind = dice.choice(["Int", "String", "String!", "[String!]", "AsOf", "ID!", "Nothing"])
-    return _post(client, f"query($v: {kind}) {text.removeprefix('query')}", variables={"v": value})
-
-
-def _by_get(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    return client.get(
-        "/graphql", params={"query": query[:9_000], "variables": dice.choice(["", "{}", "{", "[]", "\0"])}
-    )
-
-
-def _garbled(dice: random.Random, client: httpx.Client, query: str) -> httpx.Response:
-    return client.get(f"/graphql?query={''.join(f'%{dice.randrange(256):02x}' for _ in query[:200])}")
-
-
-SPOILT: list[Spoil] = [
-    lambda _, client, query: _post(client, query),
-    lambda _, client, query: _post(client, query),  # now it is remembered
-    _other_character,
-    _cut,
-    _repeated,
-    _flipped,
-    _with_variables,
-    _by_get,
-    _garbled,
-]
-
-
-def send(served: Served, at: int, documents: int) -> Counter[str]:
-    """Send so many documents, each in every spoilt form, and return how many requests were answered how."""
-    invented = {
-        name: st.sampled_from(values).map(nodes.String)
-        for name, values in (
-            ("Date", ("2015-04-01", "0000-00-00", "")),
-            ("DateTime", ("2015-04-01T00:00:00Z", "2015-04-01T00:00:00", "9999-12-31T23:59:59-23:59")),
-        )
-    }
-    for name, strategy in invented.items():
-        schemathesis.graphql.scalar(name, strategy)
-    known = schemathesis.graphql.from_dict(introspection_from_schema(SCHEMA._schema))
-    modes = list(schemathesis.GenerationMode)
-    written = st.one_of([known.as_strategy(generation_mode=mode) for mode in modes])
-    dice, counts = random.Random(at), Counter[str]()
-
-    @seed(at)
-    @settings(
-        max_examples=documents,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(written)
-    def sent(case: Any) -> None:
-        for spoil in SPOILT:
-            answer = spoil(dice, served.client, case.body)
-            assert answer.status_code < 500, (case.body, answer.text)
-            wrong = said(answer)
-            assert BROKEN not in wrong, (case.body, spoil, answer.text)
-            assert wrong or "data" in answer.json()
-            counts["requests"] += 1
-            counts[f"{answer.status_code} {'refused' if wrong else 'answered'}"] += 1
-
-    sent()
-    return counts
-
-
-def test_no_invented_or_spoilt_document_breaks_the_service(served) -> None:
-    counts = send(served, 1, 340)
-    assert counts["requests"] >= 3_000, counts
-    assert counts["200 answered"] >= 200, counts
-
-
-@pytest.mark.soak
-def test_a_hundred_thousand_requests_break_nothing_and_leave_nothing_behind(served) -> None:
-    start = int(os.environ.get("DRILL_SEED") or random.randrange(1 << 30))
-    print(f"\nDRILL_SEED={start}")
-    total: Counter[str] = Counter()
-    began, batch = time.monotonic(), 0
-    warm = 0
-    while total["requests"] < 100_000:
-        total += send(served, start + batch, 250)
-        batch += 1
-        print(
-            f"{total['requests']:,} requests after {time.monotonic() - began:,.0f} s,"
-            f" {served.resident / 1e6:,.0f} MB: {dict(total)}",
-            flush=True,
-        )
-        if not warm and total["requests"] >= 20_000:
-            warm = served.resident
-    assert served.resident <= warm * 1.25 + 20_000_000
+def test_what_is_remembered_of_documents_is_bounded_also_in_the_plans_of_a_single_one(generated, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.graphql.engine.REMEMBERED", 3_000)
+    engine = Engine(_SCHEMA, generated)
+    for at in range(60):
+        with pytest.raises(NotExecuted):
+            engine.answer(f"{{ nothing{at} }}", None, None)
+    assert 0 < len(engine._known) < 30
+    switches = [f"s{at}" for at in range(6)]
+    fields = " ".join(f"{name}: nameJa @skip(if: ${name})" for name in switches)
+    given = " ".join(f"${name}: Boolean!" for name in switches)
+    query = f"query ({given}) {{ cities(first: 1) {{ edges {{ node {{ {fields} slug }} }} }} }}"
+    for number in range(64):
+        variables = {name: bool(number >> at & 1) for at, name in enumerate(switches)}
+        assert b"slug" in engine.answer(query, variables, None).data
+        assert engine._size == sum(each.size for each in engine._known.values()) <= 3_000

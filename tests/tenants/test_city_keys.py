@@ -14,6 +14,7 @@ from tenants.book import Book, Request
 from tenants.city_keys import CityKeys, KeyDamaged, KeyInUse, KeyMissing, KeyUnusable, WrongKey, retire, rewrap
 from tenants.database import Database, Role
 from tenants.disclosures import public_texts
+from tests.writing import writing
 
 SUBJECTS = 12
 
@@ -196,7 +197,7 @@ def test_a_version_is_retired_once_nothing_needs_it(book: Book, keys: CityKeys) 
 def test_no_login_of_the_service_can_wrap_a_key_anew(book: Book) -> None:
     for role in (Role.APP, Role.PROJECTOR, Role.READER, Role.AUDITOR):
         for statement in ("UPDATE subject_key SET key_version = 9", "DELETE FROM subject_key", "TRUNCATE subject_key"):
-            with pytest.raises(Exception, match="permission denied"), book.database.tenant(role, book.tenant) as c:
+            with pytest.raises(Exception, match="permission denied"), writing(book.database, role, book.tenant) as c:
                 c.execute(statement)
 
 

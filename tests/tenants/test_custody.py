@@ -33,6 +33,7 @@ from tenants.custody import (
 )
 from tenants.database import SERVICE_ROLES, Database, Role
 from tenants.disclosures import digest_of, public_disclosures, public_texts, seal, value_of
+from tests.writing import writing
 
 TODAY = date(2026, 11, 23)
 
@@ -270,7 +271,7 @@ def test_no_login_sees_a_closed_value_or_changes_the_access_log(city: Town, role
     if role not in (Role.APP, Role.AUDITOR):
         forbidden.append("SELECT * FROM disclosure_places(current_tenant())")
     for statement in forbidden:
-        with pytest.raises(refusals.InsufficientPrivilege), city.book.database.tenant(role, city.book.tenant) as own:
+        with pytest.raises(refusals.InsufficientPrivilege), writing(city.book.database, role, city.book.tenant) as own:
             own.execute(statement)
 
 

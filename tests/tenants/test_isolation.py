@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import errors
 
-from tenants.database import SERVICE_ROLES, Connection, Database, Role, TooMuchPrivilege, Urls, set_tenant
+from tenants.database import SERVICE_ROLES, Database, Role, TooMuchPrivilege, Urls
 from tenants.event_store import NewDisclosure, NewKey, RecordedEvent, TenantRecorder
+from tests.writing import writing
 
 Register = Callable[..., UUID]
 
@@ -49,17 +50,6 @@ WRITES = (
     "UPDATE tenant SET slug = 'mine'",
 )
 """Every way of changing a recorded event by hand."""
-
-
-@contextmanager
-def writing(database: Database, role: Role, city: UUID) -> Iterator[Connection]:
-    """A transaction that sees one city and may write, although the reader's login is read-only by itself."""
-    with database.connection(role) as connection:
-        connection.execute(f"BEGIN READ WRITE; {set_tenant(city)}")
-        try:
-            yield connection
-        finally:
-            connection.rollback()
 
 
 @pytest.mark.parametrize("role", SERVICE_ROLES)

@@ -25,6 +25,7 @@ from tenants.ledger.note import Signer, Verifier, opened, signed
 from tenants.ledger.publish import HistoryChanged, Publisher, make_missing_keys
 from tenants.ledger.store import ROOT_LOG, NotInLog, PublishedLog
 from tenants.ledger.tiles import ENTRIES, Tile, bundle, tiles_of, unbundled
+from tests.writing import writing
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def test_no_login_of_the_service_can_change_or_remove_what_was_published(databas
     for role in (Role.APP, Role.PROJECTOR, Role.READER, Role.AUDITOR):
         for table in ("checkpoint", "tree_node", "log_key", "cosignature", "root_entry", "checkpoint_timestamp"):
             for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET tenant_id = tenant_id", f"TRUNCATE {table}"):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege), database.tenant(role, city) as connection:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), writing(database, role, city) as connection:
                     connection.execute(statement)
 
 
