@@ -16,17 +16,16 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLInputObjectType,
     NoFragmentCyclesRule,
     OperationDefinitionNode,
     OperationType,
     execute_sync,
     get_argument_values,
     parse,
-    specified_rules,
     validate,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.graphql import words
 from gateway.graphql.compiler import Compiler, NotCompiled, Plan, form, plain, resolved_provenance
@@ -125,6 +124,10 @@ class Engine:
     def __init__(self, schema: GraphQLSchema, database: Database, *, compiled: bool = True) -> None:
         """`compiled`: whether documents become statements where they can; else the resolvers answer them all."""
         self._schema, self._database = schema, database
+        for kind in schema.type_map.values():
+            # The library keeps it to itself that exactly one field is to be given; so the rules learn of it.
+            if isinstance(kind, GraphQLInputObjectType):
+                kind.is_one_of = bool(kind.extensions["strawberry-definition"].is_one_of)
         self._compiler = Compiler(schema) if compiled else None
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._size = 0
@@ -293,7 +296,7 @@ class Engine:
             document = parse(query)
             # What is beyond the limits is not looked at any further: that would take more time than to answer it.
             errors = validate(self._schema, document, [NoFragmentCyclesRule, Limits]) or validate(
-                self._schema, document, [*specified_rules, OneOfInputValidationRule]
+                self._schema, document
             )
         except GraphQLError as broken:
             return _Known(query, None, [broken.with_traceback(None)], {})

@@ -154,7 +154,9 @@ class _Writing:
             parts = [selected]
         parts += [f"fragment {name} on {kind} {body}" for name, (kind, body) in self.fragments.items()]
         if name and self.chance(4):
-            parts.insert(self.one_of([0, 1]), "query Other { __typename }")
+            parts.append("query Other { __typename }")
+        if self.chance(3):
+            parts.reverse()
         sets = [
             {name: each.values[at][0] for name, each in self.variables.items() if each.values[at] is not None}  # type: ignore[index]
             for at in range(2)

@@ -100,6 +100,20 @@ REFUSED: dict[str, tuple[str, str]] = {
         "query (" + " ".join(f"$v{at}: Int" for at in range(400)) + ") { __typename }",
         "Variable '$v0' is never used.",
     ),
+    "a variable that is not defined": (
+        "{ partnerships(asOf: {moment: $nothing}) { totalCount } }",
+        "Variable '$nothing' is not defined",
+    ),
+    "a variable that may be null, in a fragment before its operation": (
+        "fragment f on Query { partnerships(asOf: {moment: $v}) { totalCount } } query ($v: DateTime) { ...f }",
+        "must be non-nullable to be used for OneOf Input Object 'AsOf'",
+    ),
+    "two of which one is to be given": (
+        '{ partnerships(asOf: {moment: "2015-04-01T00:00:00Z", positions: []}) { totalCount } }',
+        "exactly one field must be specified",
+    ),
+    "neither of them": ("{ partnerships(asOf: {}) { totalCount } }", "exactly one field must be specified"),
+    "null of them": ("{ partnerships(asOf: {moment: null}) { totalCount } }", "must be non-null"),
     "conflicts": (
         "{" + " ".join(f"a: cities(first: {at}) {{ totalCount }}" for at in range(1, 50)) + "}",
         "Fields 'a' conflict because they have differing arguments",
