@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from fastapi import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from gateway.seats import Seat
 
@@ -55,8 +55,18 @@ class EventStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the events or one of both sides ends."""
+        whole = False
+
+        async def sending(message: Message) -> None:
+            nonlocal whole
+            await send(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, sending)
+            if self.active and not whole:
+                # The server stops: an answer that is whole tells the client so at once.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except SendTimeoutError:
             log.info("%s took nothing for %g s and was given up", self._seat.client, _STUCK)
         finally:

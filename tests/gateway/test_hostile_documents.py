@@ -266,7 +266,7 @@ def test_a_client_that_goes_away_in_the_middle_of_its_request_is_no_error_of_our
 
 
 def test_what_is_remembered_of_documents_is_bounded_also_in_the_plans_of_a_single_one(generated, monkeypatch) -> None:
-    monkeypatch.setattr("gateway.graphql.engine.REMEMBERED", 3_000)
+    monkeypatch.setattr("gateway.graphql.engine.REMEMBERED", 150_000)
     engine = Engine(_SCHEMA, generated)
     for at in range(60):
         with pytest.raises(NotExecuted):
@@ -279,4 +279,4 @@ def test_what_is_remembered_of_documents_is_bounded_also_in_the_plans_of_a_singl
     for number in range(64):
         variables = {name: bool(number >> at & 1) for at, name in enumerate(switches)}
         assert b"slug" in engine.answer(query, variables, None).data
-        assert engine._size == sum(each.size for each in engine._known.values()) <= 3_000
+        assert engine._bytes == sum(each.bytes() for each in engine._known.values()) <= 150_000

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import orjson
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -91,9 +91,14 @@ class Watcher:
                     self.seen.append(position)
                     if position == self.last or chance.random() < 0.04:
                         break
-            except (httpx.HTTPError, ConnectionClosed, OSError, EOFError):
+            except (httpx.HTTPError, WebSocketException, OSError, EOFError):
                 time.sleep(0.05)  # The server is away or has just gone.
             self.cut += 1
+
+
+def until_it_ends(transport: Callable[[str, int], Iterator[int]], address: str) -> int:
+    """How many events are seen until the answer is complete; raises where it breaks off."""
+    return sum(1 for _ in transport(address, 0))
 
 
 def test_whoever_loses_the_connection_while_events_are_recorded_resumes_without_gap_or_double(
@@ -129,10 +134,14 @@ def test_whoever_loses_the_connection_while_events_are_recorded_resumes_without_
             for each in writing:
                 each.result(timeout=60)
             wait(watching, timeout=60)
+            # Whoever has seen everything and stays is told that it ends, as a whole answer.
+            staying = [threads.submit(until_it_ends, over, kyodo.address) for over in (over_the_feed, over_sse)]
+            time.sleep(1)
         finally:
             stop.set()
             ended = demo.stop(signal.SIGINT)
     assert ended in (0, 130)
+    assert [each.result(timeout=10) for each in staying] == [last, last]
     for watcher, done in zip(watchers, watching, strict=True):
         done.result()
         assert watcher.seen == list(range(1, last + 1)), watcher.transport
