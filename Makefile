@@ -33,7 +33,7 @@ demo: setup      ## five cities, their cases, portal and GraphQL on http://127.0
 	@exec $(BIN)/kyodo demo
 
 test: $(VENV)/.developed    ## the whole suite, on the embedded PostgreSQL or on KYODO_TEST_DATABASE_URL
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadscope
+	$(BIN)/python -m pytest -m "not soak" -n 3 --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.developed   ## what CI checks beside the tests
 	$(BIN)/ruff check .

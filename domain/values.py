@@ -28,4 +28,4 @@ Language = Literal["ja", "en"]
 class Frozen(BaseModel):
     """A value: immutable, strict, without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

@@ -94,23 +94,24 @@ def test_killed_in_the_middle_everything_stands_once_after_another_run(kyodo_emp
 @pytest.mark.parametrize("rounds", [3, pytest.param(40, marks=pytest.mark.soak)])
 def test_an_import_killed_at_any_moment_is_whole_or_absent(kyodo_empty, rounds: int) -> None:
     dice = random.Random(rounds)
+    cities = dice.sample(list(CITIES), min(rounds, len(CITIES)))
     kyodo_empty("migrate")
-    for city in CITIES:
+    for city in cities:
         kyodo_empty("tenant", "add", str(shipped(city)))
     registered = sizes(kyodo_empty)
     for _ in range(rounds):
-        city = dice.choice(list(CITIES))
+        city = dice.choice(cities)
         running = kyodo_empty.start("import-cases", city)
         time.sleep(dice.uniform(0.4, 1.6))
         if (pid := kyodo_empty.postmaster) is not None and dice.random() < 0.5:
             kill(pid)
         running.stop(signal.SIGKILL)
         now = sizes(kyodo_empty)
-        assert all(now[each] in (registered[each], CITIES[each]) for each in CITIES)
-    for city in CITIES:
+        assert all(now[each] in (registered[each], CITIES[each]) for each in cities)
+    for city in cities:
         kyodo_empty("import-cases", city)
         assert kyodo_empty("replay", city, "--check").returncode == 0
-    assert sizes(kyodo_empty) == CITIES
+    assert sizes(kyodo_empty) == {city: CITIES[city] for city in cities}
 
 
 def shipped(city: str) -> Path:
