@@ -503,11 +503,15 @@ class Shape:
 
     scalars: set[str] = field(default_factory=set)  # expressions
     items: Shape | None = None  # of arrays
-    members: dict[str, Shape] | None = None  # of objects; none of them has to be there
+    members: dict[str, Shape] | None = None  # of objects
+    objects: int = 0
+    count: int = 0  # values
 
     def add(self, value: Any) -> None:
         """Let values like this one in."""
+        self.count += 1
         if isinstance(value, dict):
+            self.objects += 1
             self.members = self.members or {}
             for name, each in value.items():
                 self.members.setdefault(name, Shape()).add(each)
@@ -527,11 +531,13 @@ class Shape:
             item = self.items.expression()
             found.append(rf"\[(?:{item}(?:,{item})*+)?+\]")
         if self.members is not None:
-            # A member stands right behind the brace, or else behind a comma; in the order of their names.
-            inner = "".join(
-                rf"(?:(?:(?<=\{{)|(?<!\{{),)\"{re.escape(name)}\":{each.expression()})?+"
-                for name, each in sorted(self.members.items())
-            )
+            # In the order of their names, each behind a comma, but for what stands right behind the brace.
+            inner, comma, behind = "", "", r"(?:(?<=\{)|(?<!\{),)"
+            for name, each in sorted(self.members.items()):
+                member = f'{comma}"{re.escape(name)}":{each.expression()}'
+                always = each.count == self.objects
+                inner += member if always else f"(?:{member})?+"
+                comma = "," if always or comma == "," else behind
             found.append(rf"\{{{inner}\}}")
         return f"(?:{'|'.join(found)})" if found else "(?!)"
 
@@ -683,7 +689,7 @@ MEMBERS = ("actor", "approved_by", "data", "document_ref", "mode", "position", "
 MOMENT = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z"
 COLUMNS = {"position": f"({INTEGER})", "recorded_at": f'"({MOMENT})"', "stream": '"([^"]*+)"', "tenant": '"([^"]*+)"',
            "version": f"({INTEGER})"}  # fmt: skip
-Row = tuple[int, str, str, str, int]  # what the scan compares of an event: these members of it, in this order
+Row = tuple[str, ...]  # what the scan compares of an event: these members of it, in this order, as texts
 
 
 @dataclass(frozen=True)
@@ -793,37 +799,59 @@ def scan_bundle(job: Job, number: int, found: Found) -> None:
 
 def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     """Each entry an event of the one tenant: canonical, at its position, in time, its stream without a gap."""
-    first, since, last = found.times
-    tenant, newest, end = found.tenant, found.newest, 0
-    joined = b"".join(entries)
+    joined, told = b"".join(entries), len(found.odd)
     plain = "" if joined.translate(None, PLAIN) else joined.decode("ascii")
+    at, rows, end = list[int](), list[Row](), 0
     for expected, entry in enumerate(entries, before + 1):
         start, end = end, end + len(entry)
         try:
-            position, moment, stream, of, version = known_row(plain, start, end) or event_row(entry)
+            rows.append(known_row(plain, start, end) or event_row(entry))
+            at.append(expected)
         except Refused as wrong:
             found.odd.append((expected, wrong.why))
             found.holes = True
-            continue
-        if position != expected:
-            found.odd.append((expected, f"the entry says that its position is {position}"))
-        if moment < last:
-            found.odd.append((expected, f"it was recorded at {moment}, after an entry of {last}"))
-        else:
-            last = moment
-        if of != tenant:
-            if tenant:
-                found.odd.append((expected, f"it is of tenant {of}, the log of {tenant}"))
-            else:
-                first, since, tenant = moment, expected, of
-        before_it = newest.get(stream)
+    if rows:
+        # All at once where all is well, and one by one only to name what is not.
+        positions, moments, streams, tenants, versions = zip(*rows, strict=True)
+        if positions != tuple(map(str, at)):
+            pairs = zip(at, positions, strict=True)
+            found.odd += [(e, f"the entry says that its position is {p}") for e, p in pairs if p != str(e)]
+        check_times(at, moments, found)
+        check_tenants(at, tenants, found)
+        check_versions(at, streams, versions, found)
+        found.odd[told:] = sorted(found.odd[told:], key=lambda each: each[0])
+
+
+def check_times(at: list[int], moments: Sequence[str], found: Found) -> None:
+    """None was recorded before the entry ahead of it."""
+    first, since, last = found.times
+    if moments[0] < last or list(moments) != sorted(moments):
+        for expected, moment in zip(at, moments, strict=True):
+            if moment < last:
+                found.odd.append((expected, f"it was recorded at {moment}, after an entry of {last}"))
+            last = max(moment, last)
+    found.times = (first or moments[0], since or at[0], max(moments[-1], last))
+
+
+def check_tenants(at: list[int], tenants: Sequence[str], found: Found) -> None:
+    """All are of one tenant."""
+    found.tenant = ours = found.tenant or tenants[0]
+    if set(tenants) != {ours}:
+        pairs = zip(at, tenants, strict=True)
+        found.odd += [(e, f"it is of tenant {other}, the log of {ours}") for e, other in pairs if other != ours]
+
+
+def check_versions(at: list[int], streams: Sequence[str], versions: Sequence[str], found: Found) -> None:
+    """Every stream goes on without a gap."""
+    newest = found.newest
+    for expected, stream, text in zip(at, streams, versions, strict=True):
+        version, before_it = int(text), newest.get(stream)
         newest[stream] = version
         if before_it is None:
             found.begun[stream] = version, expected
         elif version != before_it + 1:
             found.check_version(stream, expected, version, before_it)
             newest[stream] = min(max(version, before_it), before_it + 1)  # so that one fault is named once
-    found.times, found.tenant = (first, since, last), tenant
 
 
 @dataclass
@@ -842,10 +870,8 @@ OFTEN = 64  # entries, and four times as many for each time that another express
 def known_row(plain: str, start: int, end: int) -> Row | None:
     """The row of the entry that is there in plain text, if it has the shape of one that was found canonical."""
     known = KNOWN.get(plain[plain.rfind('"type":', start, end) : plain.rfind(",", start, end)])
-    if known and known.expression and (match := known.expression.fullmatch(plain, start, end)):
-        position, moment, stream, tenant, version = match.groups()
-        return int(position), moment, stream, tenant, int(version)
-    return None
+    match = known.expression.fullmatch(plain, start, end) if known and known.expression else None
+    return match.groups() if match else None
 
 
 def event_row(entry: bytes) -> Row:
@@ -853,7 +879,7 @@ def event_row(entry: bytes) -> Row:
     event = canonical_value(entry)
     if type(event) is not dict or tuple(event) != MEMBERS:
         raise Refused(f"its members are not {', '.join(MEMBERS)}")
-    row = cast("Row", tuple(event[name] for name in COLUMNS))
+    row = tuple(event[name] for name in COLUMNS)
     if tuple(map(type, row)) != (int, str, str, str, int) or not re.fullmatch(MOMENT, row[1]):
         facts = ", ".join(f"{name} is {value!r}" for name, value in zip(COLUMNS, row, strict=True))
         raise Refused(f"{facts[:400]}: one of them is no integer, text or time as it should be")
@@ -864,7 +890,7 @@ def event_row(entry: bytes) -> Row:
     if known.count >= OFTEN and math.log(known.count / OFTEN, 4).is_integer():
         members = ",".join(f'"{name}":{COLUMNS.get(name) or known.shapes[name].expression()}' for name in MEMBERS)
         known.expression = re.compile(rf"\{{{members}\}}")
-    return row
+    return tuple(map(str, row))
 
 
 def scan_checkpoints(entries: list[bytes], before: int, found: Found) -> None:
