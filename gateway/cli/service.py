@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import threading
@@ -89,8 +90,12 @@ def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> No
         config = uvicorn.Config(
             application,
             log_level=opened.settings.log_level.lower() if opened.settings.log_level != "INFO" else "warning",
+            access_log=opened.settings.log_level == "DEBUG",
             ws_max_size=LONGEST_BODY,
         )
+        # What has been loaded stays, and need not be looked through for garbage again and again.
+        gc.collect()
+        gc.freeze()
         _Server(config).run(sockets=[listener])
     finally:
         stop.set()

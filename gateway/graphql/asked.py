@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -52,6 +53,7 @@ async def asked(request: Request) -> Asked:
     )
 
 
+@lru_cache(maxsize=256)
 def newer(accept: str) -> bool:
     """Whether the answer is wanted as GRAPHQL rather than as JSON, which it is unless the header says otherwise."""
     weights: dict[str, float] = {}

@@ -98,8 +98,9 @@ class Provenance:
         for number, group in enumerate(self._groups):
             named = [] if len(group.named or ()) > self._most else group.named or []
             positions = group.asked.positions or {}
-            values[f"logs{number}_named"] = named
-            values[f"logs{number}_sizes"] = [positions.get(city) for city in named]
+            # As text: slugs and numbers need no quotes, and the driver takes its time over lists.
+            values[f"logs{number}_named"] = f"{{{','.join(named)}}}"
+            values[f"logs{number}_sizes"] = f"{{{','.join(str(positions.get(city, 'NULL')) for city in named)}}}"
             values[f"logs{number}_moment"] = group.asked.moment
         return values
 

@@ -18,7 +18,6 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from graphql import GraphQLError
-from starlette.concurrency import run_in_threadpool
 
 from gateway.graphql import ide, over_sse, over_websocket
 from gateway.graphql.asked import GRAPHQL, JSON, Asked, Refused, asked, body_of, newer
@@ -32,6 +31,7 @@ from gateway.graphql.schema import SCHEMA
 from gateway.graphql.state import state
 from gateway.problems import RETRY_AFTER
 from gateway.rates import Limiter, Rate, client_of
+from gateway.threads import Threads
 from gateway.watching import Watching
 from tenants.database import DatabaseUnavailable
 
@@ -45,6 +45,11 @@ log = logging.getLogger("kyodo.graphql")
 
 RATE = Rate(requests=600, seconds=60)
 """How often one client may ask unless the route is given another rate."""
+
+PATH = "/graphql"
+
+_AT_ONCE = 16
+"""Requests of one process that are answered at a time, as many as it has connections; the others wait."""
 
 MOMENT = "public, max-age=2"
 NEVER = "no-store"
@@ -66,34 +71,35 @@ _TOO_LONG = "The answer took too long; ask for less at a time."
 _BROKEN = "Something went wrong here; it has been logged."
 
 
-def graphql(
-    database: Database, *, rate: Rate | None = RATE, compiled: bool = True, watching: Watching | None = None
-) -> APIRouter:
-    """The routes `/graphql`, `/graphql/documents` and `/graphql/citations`.
-
-    Without a rate, everyone may ask as often as they like; `compiled` False leaves every answer to the resolvers.
-    `watching` is what tells subscribers of news; one of its own unless given.
-    """
-    endpoint = _Endpoint(database, rate, compiled=compiled, watching=watching or Watching(database))
-    router = APIRouter()
-    router.add_route("/graphql", endpoint.answer, methods=["GET", "POST", "OPTIONS"])
-    router.add_websocket_route("/graphql", endpoint.connect)
-    router.add_route("/graphql/documents", _documents, methods=["GET"])
-    router.add_route("/graphql/citations", endpoint.check, methods=["POST", "OPTIONS"])
-    router.include_router(ide.ide())
-    return router
-
-
 def _documents(_: Request) -> Response:
     return Response(LISTED, media_type=JSON, headers=_OPEN | {"Cache-Control": MOMENT})
 
 
-class _Endpoint:
-    def __init__(self, database: Database, rate: Rate | None, *, compiled: bool, watching: Watching) -> None:
+class GraphQL:
+    """The routes `/graphql`, `/graphql/documents` and `/graphql/citations`."""
+
+    def __init__(
+        self, database: Database, *, rate: Rate | None = RATE, compiled: bool = True, watching: Watching | None = None
+    ) -> None:
+        """Without a rate, everyone may ask as often as they like; without `compiled` the resolvers give every answer.
+
+        `watching` is what tells subscribers of news; one of its own unless given.
+        """
         self._database = database
         self._engine = Engine(_SCHEMA, database, compiled=compiled)
-        self._live = Live(self._engine, watching, lambda error: _shown(error, _cause(error)))
+        self._live = Live(self._engine, watching or Watching(database), lambda error: _shown(error, _cause(error)))
         self._limiter = Limiter(rate) if rate else None
+        self._threads = Threads(_AT_ONCE)
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        router = APIRouter()
+        router.add_route(PATH, self.answer, methods=["GET", "POST", "OPTIONS"])
+        router.add_websocket_route(PATH, self.connect)
+        router.add_route("/graphql/documents", _documents, methods=["GET"])
+        router.add_route("/graphql/citations", self.check, methods=["POST", "OPTIONS"])
+        router.include_router(ide.ide())
+        return router
 
     async def answer(self, request: Request) -> Response:
         """Answer one request, whatever its method."""
@@ -108,7 +114,7 @@ class _Endpoint:
             what = await asked(request)
             if over_sse.wanted(request):
                 return over_sse.stream(self._live, request, what, form.headers)
-            return await run_in_threadpool(self._execute, request, what, form)
+            return await self._threads.run(self._execute, request, what, form, None)
         except Refused as refused:
             return form.refusal(refused)
 
@@ -121,7 +127,7 @@ class _Endpoint:
             form.headers |= self._allowance(request)
             found = Citation.of(await body_of(request, LONGEST))
             what = Asked(found.document, found.variables, found.operationName, provenance=True)
-            return await run_in_threadpool(self._execute, request, what, form, found)
+            return await self._threads.run(self._execute, request, what, form, found)
         except BadCitation as bad:
             return form.refusal(Refused(400, str(bad)))
         except Refused as refused:
@@ -147,7 +153,7 @@ class _Endpoint:
             )
         return headers
 
-    def _execute(self, request: Request, what: Asked, form: _Form, again: Citation | None = None) -> Response:
+    def _execute(self, request: Request, what: Asked, form: _Form, again: Citation | None) -> Response:
         by_get = request.method != "POST"
         if by_get and what.cite:
             raise Refused(400, "Ask for a citation by POST: each one is made anew.")

@@ -1,11 +1,12 @@
 """The two servers that are measured, each a process of its own on a free port: ours and PostGraphile.
 
-`python -m tests.benchmarks.serving` is ours: the routes of GraphQL alone, for a reader's connection string and the way
+`python -m tests.benchmarks.serving` is ours: the whole application, for a reader's connection string and the way
 to answer, without a limit on how often one client may ask.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -16,11 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from psycopg.conninfo import conninfo_to_dict
 
-from gateway.graphql.route import graphql
-from gateway.headers import SecurityHeaders
+from gateway.app import create_app
 from tenants.database import Database, Urls
 from tests import node
 
@@ -65,15 +64,16 @@ def _process(command: Sequence[str], folder: Path) -> Iterator[int]:
 
 
 def _serve(reader_url: str, way: str) -> None:
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(SecurityHeaders)
     urls = Urls(reader_url, reader_url, reader_url, reader_url, reader_url)
     with closing(Database(urls)) as database, closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        app.include_router(graphql(database, rate=None, compiled=way == "compiled"))
+        app = create_app(database, pending_migrations=list, rate=None, compiled=way == "compiled")
         # An accepted connection inherits it; without it, head and body of an answer wait for each other for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[listener])
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False)
+        gc.collect()
+        gc.freeze()
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.graphql.asked import GRAPHQL, JSON, newer
-from gateway.graphql.route import graphql
+from gateway.graphql.route import GraphQL
 from gateway.rates import Limiter, Rate, client_of
 from projections.rebuild import rebuild
 from projections.worker import Worker
@@ -28,7 +28,7 @@ PLAIN = {"content-type": "application/json"}
 def served(serve: Callable[[FastAPI], httpx.Client], database: Any, rate: Rate | None = None) -> httpx.Client:
     """A reader of the routes alone."""
     app = FastAPI()
-    app.include_router(graphql(database, rate=rate))
+    app.include_router(GraphQL(database, rate=rate).router())
     return serve(app)
 
 

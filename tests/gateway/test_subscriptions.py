@@ -24,7 +24,7 @@ from gateway.graphql import over_websocket
 from gateway.graphql.engine import Engine
 from gateway.graphql.limits import COST
 from gateway.graphql.live import Live, at_once
-from gateway.graphql.route import graphql
+from gateway.graphql.route import GraphQL
 from gateway.graphql.schema import SCHEMA
 from gateway.rates import Rate
 from gateway.seats import Seats
@@ -236,7 +236,7 @@ def test_the_statement_and_the_resolvers_answer_alike(five_cities: Database, var
 
 def test_a_served_subscription_is_answered_alike_without_the_compiler(five_cities: Database, serve: Serve) -> None:
     app = FastAPI()
-    app.include_router(graphql(five_cities, rate=None, compiled=False))
+    app.include_router(GraphQL(five_cities, rate=None, compiled=False).router())
     assert positions(streamed(serve(app), WATCH, 37, city="yamato")) == list(range(1, 38))
 
 
@@ -412,7 +412,7 @@ def test_each_subscription_counts_as_a_request(five_cities: Database, serve: Ser
 def test_sockets_and_streams_share_the_seats_of_a_client(five_cities: Database, serve: Serve) -> None:
     seats = Seats(in_all=9, for_a_client=1)
     app = FastAPI()
-    app.include_router(graphql(five_cities, watching=Watching(five_cities, seats)))
+    app.include_router(GraphQL(five_cities, watching=Watching(five_cities, seats)).router())
     client = serve(app)
     with socket(client) as opened:
         opened.begin()
