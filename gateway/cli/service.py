@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import sys
 import threading
@@ -74,7 +73,7 @@ class _Server(uvicorn.Server):
 
 def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> None:
     # Pages and GraphQL take a second to load, which the other commands need not wait for.
-    from gateway.app import create_app  # noqa: PLC0415
+    from gateway.app import create_app, settle  # noqa: PLC0415
     from gateway.graphql.asked import LONGEST_BODY  # noqa: PLC0415
     from gateway.log import Promise  # noqa: PLC0415
 
@@ -93,9 +92,7 @@ def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> No
             access_log=opened.settings.log_level == "DEBUG",
             ws_max_size=LONGEST_BODY,
         )
-        # What has been loaded stays, and need not be looked through for garbage again and again.
-        gc.collect()
-        gc.freeze()
+        settle()
         _Server(config).run(sockets=[listener])
     finally:
         stop.set()

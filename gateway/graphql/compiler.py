@@ -276,9 +276,7 @@ class _Reading:
         def read(variables: VariableValues) -> Mapping[str, Any]:
             return plain(get_argument_values(field, nodes[0], variables))
 
-        return replace(
-            made, arguments=read(self.variables), below=inner, read_again=read if _varies(nodes[0]) else None
-        )
+        return replace(made, arguments=read(self.variables), below=inner, read_again=read if varies(nodes[0]) else None)
 
     @staticmethod
     def _made(key: str, name: str, declared: Declaration, below: Any, field: GraphQLField) -> Selected:
@@ -292,8 +290,8 @@ class _Reading:
         return Selected(key, name, declared, below.name, table, shape)
 
 
-def _varies(node: FieldNode) -> bool:
-    """Whether a variable stands among the arguments."""
+def varies(node: FieldNode) -> bool:
+    """Whether a variable stands among the arguments of the field."""
     waiting: list[Any] = [each.value for each in node.arguments or ()]
     while waiting:
         given = waiting.pop()

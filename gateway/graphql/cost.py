@@ -19,7 +19,7 @@ from graphql import (
     get_named_type,
 )
 
-from gateway.graphql.compiler import declaration, shape_of
+from gateway.graphql.compiler import declaration, shape_of, varies
 from gateway.graphql.cursors import MOST, PAGE
 from gateway.graphql.declared import MADE, Link, Made
 
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 def cost(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
-) -> int:
-    """How many objects the operation may ask for with these variables. The document has to be valid."""
+) -> tuple[int, bool]:
+    """How many objects the operation may ask for with these variables, and whether it is as many with any others.
+
+    The document has to be valid.
+    """
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     root = schema.get_root_type(operation.operation)
-    return _Estimate(schema, fragments, variables).of(operation.selection_set, root) if root else 0
+    estimate = _Estimate(schema, fragments, variables)
+    return (estimate.of(operation.selection_set, root) if root else 0), not estimate.varies
 
 
 class _Estimate:
@@ -43,6 +47,7 @@ class _Estimate:
     ) -> None:
         self._schema, self._fragments, self._variables = schema, fragments, variables
         self._measured: dict[tuple[str, str], int] = {}
+        self.varies = False  # whether pages are of a size that a variable gives
 
     def of(self, selections: SelectionSetNode, kind: Any) -> int:
         total = 0
@@ -87,6 +92,7 @@ class _Estimate:
             return typical
         if shape != "page":
             return 1
+        self.varies = self.varies or varies(node)
         try:
             given = get_argument_values(field, node, self._variables)
         except GraphQLError:

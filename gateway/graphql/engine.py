@@ -112,6 +112,7 @@ class _Known:
     errors: list[GraphQLError]
     operations: dict[str | None, OperationDefinitionNode]
     plans: dict[Any, Plan | None] = field(default_factory=dict)
+    costs: dict[int, int] = field(default_factory=dict)  # of operations whose cost is the same with any variables
     counted: int = 0
 
     def bytes(self) -> int:
@@ -212,7 +213,11 @@ class Engine:
         given = get_variable_values(self._schema, operation.variable_definitions or (), variables)
         if not isinstance(given, VariableValues):
             raise NotExecuted(list(given))
-        estimate = cost(self._schema, known.document, operation, given)
+        estimate = known.costs.get(id(operation))
+        if estimate is None:
+            estimate, always = cost(self._schema, known.document, operation, given)
+            if always:
+                known.costs[id(operation)] = estimate
         if estimate > COST:
             message = (
                 f"The answer may hold {estimate:,} objects; at most {COST:,} are allowed. Ask for fewer at a time."

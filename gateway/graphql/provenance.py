@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gateway.graphql.writer import Writer
@@ -61,7 +60,7 @@ class _Group:
         """The moment and the positions; neither is now."""
         return self.asked.moment, self.asked.positions
 
-    @cached_property
+    @property
     def named(self) -> list[str] | None:
         """The slugs of the cities, None where it is all of them."""
         positions = self.asked.positions
@@ -96,7 +95,9 @@ class Provenance:
         """The parameters of the expression."""
         values: dict[str, Any] = {"logs_most": self._most}
         for number, group in enumerate(self._groups):
-            named = [] if len(group.named or ()) > self._most else group.named or []
+            named = group.named or []
+            if len(named) > self._most:
+                named = []
             positions = group.asked.positions or {}
             # As text: slugs and numbers need no quotes, and the driver takes its time over lists.
             values[f"logs{number}_named"] = f"{{{','.join(named)}}}"

@@ -6,7 +6,6 @@ to answer, without a limit on how often one client may ask.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import socket
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from psycopg.conninfo import conninfo_to_dict
 
-from gateway.app import create_app
+from gateway.app import create_app, settle
 from tenants.database import Database, Urls
 from tests import node
 
@@ -71,8 +70,7 @@ def _serve(reader_url: str, way: str) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         print(listener.getsockname()[1], flush=True)
         config = uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False)
-        gc.collect()
-        gc.freeze()
+        settle()
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -371,7 +371,7 @@ def estimate(query: str) -> int:
     document = parse(query)
     (operation,) = document.definitions
     assert isinstance(operation, OperationDefinitionNode)
-    return cost(SCHEMA._schema, document, operation, VariableValues({}, {}))
+    return cost(SCHEMA._schema, document, operation, VariableValues({}, {}))[0]
 
 
 def test_measures_cost_what_they_take_and_what_they_give() -> None:
