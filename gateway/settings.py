@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -53,6 +54,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address on which pages and GraphQL are served.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port; 0 takes a free one.")
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="The proxies that say in X-Forwarded-For and X-Forwarded-Proto who asks: addresses or networks,"
+        " with commas.",
+    )
     log_origin: str = Field(
         default="localhost/log",
         pattern=r"^[^\s+]{1,200}[^\s+/]$",
@@ -77,3 +83,8 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, given: str) -> str:
+        return ",".join(str(ip_network(each.strip())) for each in given.split(","))

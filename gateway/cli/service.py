@@ -91,6 +91,7 @@ def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> No
             log_level=opened.settings.log_level.lower() if opened.settings.log_level != "INFO" else "warning",
             access_log=opened.settings.log_level == "DEBUG",
             ws_max_size=LONGEST_BODY,
+            forwarded_allow_ips=opened.settings.trusted_proxies,
         )
         settle()
         _Server(config).run(sockets=[listener])

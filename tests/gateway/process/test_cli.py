@@ -74,11 +74,24 @@ def test_an_unknown_command_ends_with_usage_and_code_2(kyodo) -> None:
     assert "conquer" in done.stderr
 
 
-def test_a_wrong_setting_is_named(kyodo) -> None:
-    done = kyodo("tenant", "list", check=False, KYODO_PORT="many")
+@pytest.mark.parametrize(("setting", "given"), [("PORT", "many"), ("TRUSTED_PROXIES", "127.0.0.1,everyone")])
+def test_a_wrong_setting_is_named(kyodo, setting, given) -> None:
+    done = kyodo("tenant", "list", check=False, **{f"KYODO_{setting}": given})
     assert done.returncode == 1
-    assert "port" in done.stderr
+    assert setting.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
+
+
+def test_a_proxy_on_this_machine_says_who_asks(kyodo) -> None:
+    with httpx.Client(base_url=kyodo.address) as proxy:
+
+        def left(client: str) -> int:
+            headers = {"X-Forwarded-For": client}
+            answer = proxy.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+            return int(answer.headers["RateLimit"].partition("r=")[2].partition(";")[0])
+
+        often = [left("203.0.113.7") for _ in range(50)]
+        assert often[-1] < often[0] == left("203.0.113.8")
 
 
 def test_an_unready_database_says_what_to_run(kyodo_empty) -> None:
