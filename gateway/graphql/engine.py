@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tenants.database import Database
 
-REMEMBERED = 64_000_000
+REMEMBERED = 32_000_000
 """Bytes of memory for documents that are remembered, each with what was found of it; `_Known.bytes` estimates them."""
 
 
