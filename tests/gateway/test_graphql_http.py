@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
+from gateway.app import create_app
 from gateway.graphql.asked import GRAPHQL, JSON, newer
 from gateway.graphql.route import GraphQL
 from gateway.rates import Limiter, Rate, client_of
@@ -344,3 +345,14 @@ def test_clients_that_are_long_gone_are_forgotten_and_no_more_are_remembered_tha
 )
 def test_a_client_is_an_ipv4_address_or_an_ipv6_network_of_one_subscriber(address, expected) -> None:
     assert client_of(address) == expected
+
+
+def test_an_error_of_ours_is_answered_without_what_it_was(five_cities, serve, monkeypatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(GraphQL, "answer", broken)
+    answer = serve(create_app(five_cities, pending_migrations=list)).post("/graphql", json={"query": "{ __typename }"})
+    assert answer.status_code == 500
+    assert answer.json() == {"type": "about:blank", "title": "Internal Server Error", "status": 500}
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
