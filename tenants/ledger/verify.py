@@ -45,6 +45,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256, sha512
+from itertools import compress
 from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any, cast
@@ -529,7 +530,7 @@ class Shape:
         found = sorted(self.scalars)
         if self.items is not None:
             item = self.items.expression()
-            found.append(rf"\[(?:{item}(?:,{item})*+)?+\]")
+            found.append(rf"\[(?:{item}(?:,{item})*+)?+\]" if self.items.count else r"\[\]")
         if self.members is not None:
             # In the order of their names, each behind a comma, but for what stands right behind the brace.
             inner, comma, behind = "", "", r"(?:(?<=\{)|(?<!\{),)"
@@ -799,17 +800,15 @@ def scan_bundle(job: Job, number: int, found: Found) -> None:
 
 def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     """Each entry an event of the one tenant: canonical, at its position, in time, its stream without a gap."""
-    joined, told = b"".join(entries), len(found.odd)
-    plain = "" if joined.translate(None, PLAIN) else joined.decode("ascii")
-    at, rows, end = list[int](), list[Row](), 0
-    for expected, entry in enumerate(entries, before + 1):
-        start, end = end, end + len(entry)
+    told, at, rows = len(found.odd), list(range(before + 1, before + len(entries) + 1)), KNOWN.rows(entries)
+    for index in [index for index, row in enumerate(rows) if not row[0]]:
         try:
-            rows.append(known_row(plain, start, end) or event_row(entry))
-            at.append(expected)
+            rows[index] = event_row(entries[index])
         except Refused as wrong:
-            found.odd.append((expected, wrong.why))
-            found.holes = True
+            found.odd.append((before + 1 + index, wrong.why))
+            found.holes, at[index] = True, 0
+    if not all(at):
+        rows, at = list(compress(rows, at)), list(filter(None, at))
     if rows:
         # All at once where all is well, and one by one only to name what is not.
         positions, moments, streams, tenants, versions = zip(*rows, strict=True)
@@ -844,34 +843,51 @@ def check_tenants(at: list[int], tenants: Sequence[str], found: Found) -> None:
 def check_versions(at: list[int], streams: Sequence[str], versions: Sequence[str], found: Found) -> None:
     """Every stream goes on without a gap."""
     newest = found.newest
-    for expected, stream, text in zip(at, streams, versions, strict=True):
-        version, before_it = int(text), newest.get(stream)
+    for expected, stream, version in zip(at, streams, map(int, versions), strict=True):
+        last = newest.get(stream)
         newest[stream] = version
-        if before_it is None:
+        if last is None:
             found.begun[stream] = version, expected
-        elif version != before_it + 1:
-            found.check_version(stream, expected, version, before_it)
-            newest[stream] = min(max(version, before_it), before_it + 1)  # so that one fault is named once
+        elif version != last + 1:
+            found.check_version(stream, expected, version, last)
+            newest[stream] = min(max(version, last), last + 1)  # so that one fault is named once
 
 
 @dataclass
 class Known:
-    """The entries of a type that were parsed, the shapes of their members, and an expression of enough of them."""
+    """What the entries that were parsed have in common, and an expression for lines that are such entries."""
 
-    count: int = 0
-    shapes: dict[str, Shape] = field(default_factory=lambda: {name: Shape() for name in MEMBERS})
-    expression: re.Pattern[str] | None = None
+    parsed: int = 0
+    members: dict[str, Shape] = field(default_factory=dict)  # of the entries but for their data
+    data: dict[str, Shape] = field(default_factory=dict)  # by type
+    lines: re.Pattern[str] | None = None
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Another one that is canonical."""
+        self.parsed += 1
+        for name in MEMBERS:
+            self.members.setdefault(name, Shape()).add(event[name])
+        self.data.setdefault(canonical(event["type"]), Shape()).add(event["data"])
+        if self.parsed >= OFTEN and math.log(self.parsed / OFTEN, 4).is_integer():
+            often = sorted(self.data.values(), key=lambda shape: -shape.count)
+            data = "|".join(each for shape in often if len(each := shape.expression()) < LONG)
+            known = {name: self.members[name].expression() for name in MEMBERS} | COLUMNS | {"data": f"(?:{data})"}
+            entry = ",".join(f'"{name}":{expression}' for name, expression in known.items())
+            self.lines = re.compile(rf"\n(?:\{{{entry}\}}|[^\n]*+)(?=\n)")
+
+    def rows(self, entries: list[bytes]) -> list[Row]:
+        """A row for each entry that looks like those; its first column is empty where the entry does not."""
+        text, breaks = b"\n".join((b"", *entries, b"")), b"\n" * (len(entries) + 1)
+        if text.translate(None, PLAIN) != breaks:
+            text = b"\n".join((b"", *(b"" if each.translate(None, PLAIN) else each for each in entries), b""))
+        # As many matches as entries: each begins at the one break that it holds, and so is a whole entry.
+        rows = self.lines.findall(text.decode("ascii")) if self.lines else []
+        return rows if len(rows) == len(entries) else [("",)] * len(entries)
 
 
-KNOWN = dict[str, Known]()  # by type
 OFTEN = 64  # entries, and four times as many for each time that another expression is worth its compiling
-
-
-def known_row(plain: str, start: int, end: int) -> Row | None:
-    """The row of the entry that is there in plain text, if it has the shape of one that was found canonical."""
-    known = KNOWN.get(plain[plain.rfind('"type":', start, end) : plain.rfind(",", start, end)])
-    match = known.expression.fullmatch(plain, start, end) if known and known.expression else None
-    return match.groups() if match else None
+LONG = 20_000  # characters of an expression that matches no faster than one parses
+KNOWN = Known()
 
 
 def event_row(entry: bytes) -> Row:
@@ -883,13 +899,7 @@ def event_row(entry: bytes) -> Row:
     if tuple(map(type, row)) != (int, str, str, str, int) or not re.fullmatch(MOMENT, row[1]):
         facts = ", ".join(f"{name} is {value!r}" for name, value in zip(COLUMNS, row, strict=True))
         raise Refused(f"{facts[:400]}: one of them is no integer, text or time as it should be")
-    known = KNOWN.setdefault(f'"type":{canonical(event["type"])}', Known())
-    known.count += 1
-    for name in MEMBERS:
-        known.shapes[name].add(event[name])
-    if known.count >= OFTEN and math.log(known.count / OFTEN, 4).is_integer():
-        members = ",".join(f'"{name}":{COLUMNS.get(name) or known.shapes[name].expression()}' for name in MEMBERS)
-        known.expression = re.compile(rf"\{{{members}\}}")
+    KNOWN.add(event)
     return tuple(map(str, row))
 
 

@@ -130,7 +130,7 @@ def test_whoever_loses_the_connection_while_events_are_recorded_resumes_without_
             began = time.monotonic()
             demo.stop(signal.SIGTERM)
             assert time.monotonic() - began < 20
-            before, demo = demo, kyodo.start("serve")
+            before, demo = demo, kyodo.start("serve", "--worker")
             kyodo.address = demo.address
             for each in writing:
                 each.result(timeout=60)

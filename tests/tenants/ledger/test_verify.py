@@ -215,7 +215,7 @@ def test_an_entry_that_is_not_well_formed_is_refused_even_when_it_is_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], why: str, *, known: bool
 ) -> None:
     """Whether or not the shape of its neighbours is known already."""
-    monkeypatch.setattr(verify, "KNOWN", {})
+    monkeypatch.setattr(verify, "KNOWN", verify.Known())
     monkeypatch.setattr(verify, "OFTEN", 1 if known else 10**9)
     given = [*entries(6), entry(7, **change), *entries(20)[7:]]
     Log(tmp_path, Signer("localhost/log/yamato")).publish(given)
@@ -733,3 +733,39 @@ def test_one_changed_byte_has_the_shape_only_if_it_is_canonical_still(
     text[at : at + data.draw(st.integers(0, 1))] = data.draw(st.binary(max_size=2))
     if not text.translate(None, verify.PLAIN) and pattern.fullmatch(text):
         assert rfc8785.dumps(json.loads(bytes(text))) == bytes(text)
+
+
+def spoilt(text: bytes, draw: Callable[[st.SearchStrategy[Any]], Any]) -> list[bytes]:
+    """The entry with some bytes taken out and others put in, or cut in two as if it were two entries."""
+    at = draw(st.integers(0, len(text)))
+    if draw(st.booleans()):
+        return [text[:at], text[at:]]
+    return [text[:at] + draw(st.sampled_from([b"", b"\n", b'"', b"\xe5", b"{}", b"0"])) + text[at + draw(ALTERED) :]]
+
+
+ALTERED = st.integers(0, 2)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_row_is_known_only_of_an_entry_that_parsing_finds_the_same_of(data: st.DataObject) -> None:
+    """Whatever stands beside it: entries are told apart although they are looked at all at once."""
+    known = verify.Known()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "KNOWN", known)
+        patch.setattr(verify, "OFTEN", 1)
+        honest = entries(16)
+        rows = list(map(verify.event_row, honest))
+        assert known.rows(honest) == rows
+        index = data.draw(st.integers(0, 15))
+        bad = spoilt(honest[index], data.draw)
+        given = [*honest[:index], *bad, *honest[index + 1 :]]
+        found = known.rows(given)
+        assert len(found) == len(given)
+        for row, each in zip(found, given, strict=True):
+            assert not row[0] or row == verify.event_row(each)
+        # One that is no plain text leaves its neighbours as quick as they were.
+        if len(bad) == 1 and b"\xe5" in bad[0]:
+            assert [row for row, each in zip(found, given, strict=True) if each in honest] == rows[:index] + rows[
+                index + 1 :
+            ]
