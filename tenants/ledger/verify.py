@@ -25,6 +25,7 @@ Formats: c2sp.org/tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature, tl
 from __future__ import annotations
 
 import argparse
+import gc
 import gzip
 import http.client
 import json
@@ -40,13 +41,13 @@ import tempfile
 import time
 import zlib
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256, sha512
 from itertools import compress
-from multiprocessing.pool import AsyncResult
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 from urllib.error import HTTPError
@@ -801,12 +802,15 @@ def scan_bundle(job: Job, number: int, found: Found) -> None:
 def scan_events(entries: list[bytes], before: int, found: Found) -> None:
     """Each entry an event of the one tenant: canonical, at its position, in time, its stream without a gap."""
     told, at, rows = len(found.odd), list(range(before + 1, before + len(entries) + 1)), KNOWN.rows(entries)
-    for index in [index for index, row in enumerate(rows) if not row[0]]:
+    for index in (index for index, row in enumerate(rows) if not row[0]):
+        lines = KNOWN.lines
         try:
             rows[index] = event_row(entries[index])
         except Refused as wrong:
             found.odd.append((before + 1 + index, wrong.why))
             found.holes, at[index] = True, 0
+        if KNOWN.lines is not lines:
+            rows[index + 1 :] = KNOWN.rows(entries[index + 1 :])
     if not all(at):
         rows, at = list(compress(rows, at)), list(filter(None, at))
     if rows:
@@ -885,7 +889,7 @@ class Known:
         return rows if len(rows) == len(entries) else [("",)] * len(entries)
 
 
-OFTEN = 64  # entries, and four times as many for each time that another expression is worth its compiling
+OFTEN = 16  # entries, and four times as many for each time that another expression is worth its compiling
 LONG = 20_000  # characters of an expression that matches no faster than one parses
 KNOWN = Known()
 
@@ -918,9 +922,8 @@ def scan_checkpoints(entries: list[bytes], before: int, found: Found) -> None:
 
 def scan_all(job: Job, processes: int) -> Found:
     """The whole log, piece by piece; ends at the first piece of which nothing is there: the rest is missing too."""
-    total, told, bundles = Found(), time.monotonic(), -(-job.size // TILE)
-    jobs = (replace(job, first=at, end=min(at + PIECE, bundles)) for at in range(0, bundles, PIECE))
-    with closing(scanned(jobs, processes)) as pieces:
+    total, told = Found(), time.monotonic()
+    with closing(scanned(job, processes)) as pieces:
         for found in pieces:
             first, done = len(total.roots) * TILE + 1, min((len(total.roots) + len(found.roots)) * TILE, job.size)
             total.join(found)
@@ -936,22 +939,63 @@ def scan_all(job: Job, processes: int) -> Found:
 PIECE = 8  # bundles
 
 
-def scanned(jobs: Iterable[Job], processes: int) -> Generator[Found, None, None]:
-    """What each job found, in order; never many ahead, as a false checkpoint may announce any number."""
+def piece(job: Job, number: int) -> Job:
+    """A part of the whole log's job."""
+    return replace(job, first=number * PIECE, end=min((number + 1) * PIECE, -(-job.size // TILE)))
+
+
+def scanned(job: Job, processes: int) -> Generator[Found, None, None]:
+    """What each piece of the log holds, in order, from processes that take turns.
+
+    Each waits for what it found to be taken, so none is far ahead: a false checkpoint may announce any number.
+    """
+    pieces = range(-(-job.size // (TILE * PIECE)))
     if processes == 1:
-        yield from map(scan, jobs)
+        yield from (scan(piece(job, number)) for number in pieces)
         return
-    # Where it is safe, a copy of this process is the quickest start. A handler of SIGTERM, inherited from the caller,
-    # could keep a copy from ending when it is told to.
-    context, plain = multiprocessing.get_context("fork" if sys.platform == "linux" else None), signal.SIG_DFL
-    with context.Pool(processes, signal.signal, (signal.SIGTERM, plain)) as pool:
-        ahead = deque[AsyncResult[Found]]()
-        for job in jobs:
-            ahead.append(pool.apply_async(scan, (job,)))
-            if len(ahead) > 4 * processes:
-                yield ahead.popleft().get()
-        while ahead:
-            yield ahead.popleft().get()
+    # Where it is safe, a copy of this process is the quickest start.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    pipes, children = list[Connection](), list[BaseProcess]()
+    try:
+        for turn in range(processes):
+            ours, theirs = context.Pipe(duplex=False)
+            pipes.append(ours)
+            children.append(context.Process(target=send, args=(job, pieces[turn::processes], theirs, pipes)))
+            children[-1].start()
+            theirs.close()
+        for number in pieces:
+            try:
+                found = pipes[number % processes].recv()
+            except EOFError:
+                raise CannotCheck(f"the process that read entries from {number * PIECE * TILE + 1} on was ended from "
+                                  "outside, perhaps for want of memory; try --processes 1") from None  # fmt: skip
+            if isinstance(found, Exception):
+                raise found
+            yield found
+    finally:
+        for pipe, child in zip(pipes, children, strict=False):
+            pipe.close()
+            child.terminate()
+        for child in children:
+            child.join()
+
+
+def send(job: Job, numbers: range, pipe: Connection, others: list[Connection]) -> None:
+    """In a process of its own: scan these pieces, and send what each holds or what went wrong."""
+    # An interruption ends the process that asked; a handler of its own could keep this one from ending when told to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in others:
+        other.close()  # so that nobody is left to read when that process is gone, and this one ends too
+    gc.freeze()  # What was copied is not gone through, and so need not be copied indeed.
+    with suppress(BrokenPipeError):
+        try:
+            for number in numbers:
+                pipe.send(scan(piece(job, number)))
+        except BrokenPipeError:
+            raise
+        except Exception as wrong:  # noqa: BLE001 - it is raised where it was asked for
+            pipe.send(wrong)
 
 
 # ---- The steps. Each returns what it found in order, and raises Refused or Skipped otherwise.
@@ -1646,6 +1690,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CannotCheck as why:
         sys.stderr.write(f"verify.py: {why}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("verify.py: interrupted; nothing was judged\n")
+        return 130
     if given.json:
         facts = {**asdict(report), "verified": report.verified}
         sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
