@@ -42,11 +42,12 @@ import time
 import zlib
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from hashlib import file_digest, sha256, sha512
-from itertools import compress
-from multiprocessing.connection import Connection
+from itertools import compress, islice
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
@@ -175,6 +176,7 @@ def multiplied(point: Point, factor: int) -> Point:
 BASE = decoded_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
+@cache
 def ed25519_holds(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature is the key's over the message (§5.1.7): s < L, and S·B = R + k·A without the cofactor."""
     if len(signature) != 64 or len(public) != 32:
@@ -945,33 +947,46 @@ def piece(job: Job, number: int) -> Job:
 
 
 def scanned(job: Job, processes: int) -> Generator[Found, None, None]:
-    """What each piece of the log holds, in order, from processes that take turns.
-
-    Each waits for what it found to be taken, so none is far ahead: a false checkpoint may announce any number.
-    """
+    """What each piece of the log holds, in order, from several processes that get the next one as they finish."""
     pieces = range(-(-job.size // (TILE * PIECE)))
     if processes == 1:
         yield from (scan(piece(job, number)) for number in pieces)
         return
+    done, numbers = dict[int, Found | Exception](), iter(pieces)
+    with scanners(job, processes) as pipes:
+        for pipe in pipes * 2:  # so that there is always another piece to go on with
+            for number in islice(numbers, 1):
+                pipe.send(number)
+        for number in pieces:
+            while number not in done:
+                for pipe in cast("list[Connection]", wait(pipes)):
+                    at, found = pipe.recv()
+                    done[at] = found
+                    for following in islice(numbers, 1):
+                        pipe.send(following)
+            found = done.pop(number)
+            if isinstance(found, Exception):
+                raise found
+            yield found
+
+
+@contextmanager
+def scanners(job: Job, processes: int) -> Generator[list[Connection], None, None]:
+    """A pipe to each process that scans the pieces it is asked for; they end with the context."""
     # Where it is safe, a copy of this process is the quickest start.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     pipes, children = list[Connection](), list[BaseProcess]()
     try:
-        for turn in range(processes):
-            ours, theirs = context.Pipe(duplex=False)
+        for _ in range(processes):
+            ours, theirs = context.Pipe()
             pipes.append(ours)
-            children.append(context.Process(target=send, args=(job, pieces[turn::processes], theirs, pipes)))
+            children.append(context.Process(target=scan_on_request, args=(job, theirs, pipes)))
             children[-1].start()
             theirs.close()
-        for number in pieces:
-            try:
-                found = pipes[number % processes].recv()
-            except EOFError:
-                raise CannotCheck(f"the process that read entries from {number * PIECE * TILE + 1} on was ended from "
-                                  "outside, perhaps for want of memory; try --processes 1") from None  # fmt: skip
-            if isinstance(found, Exception):
-                raise found
-            yield found
+        yield pipes
+    except (EOFError, ConnectionError):
+        raise CannotCheck("one of the processes that read the log was ended from outside, perhaps for want of memory; "
+                          "try --processes 1") from None  # fmt: skip
     finally:
         for pipe, child in zip(pipes, children, strict=False):
             pipe.close()
@@ -980,22 +995,22 @@ def scanned(job: Job, processes: int) -> Generator[Found, None, None]:
             child.join()
 
 
-def send(job: Job, numbers: range, pipe: Connection, others: list[Connection]) -> None:
-    """In a process of its own: scan these pieces, and send what each holds or what went wrong."""
-    # An interruption ends the process that asked; a handler of its own could keep this one from ending when told to.
+def scan_on_request(job: Job, pipe: Connection, others: list[Connection]) -> None:
+    """In a process of its own: scan the pieces asked for, and send what each holds or what went wrong."""
+    # An interruption ends the process that asks; a handler of its own could keep this one from ending when told to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
-        other.close()  # so that nobody is left to read when that process is gone, and this one ends too
+        other.close()  # so that this pipe ends with the process that asks
     gc.freeze()  # What was copied is not gone through, and so need not be copied indeed.
-    with suppress(BrokenPipeError):
-        try:
-            for number in numbers:
-                pipe.send(scan(piece(job, number)))
-        except BrokenPipeError:
-            raise
-        except Exception as wrong:  # noqa: BLE001 - it is raised where it was asked for
-            pipe.send(wrong)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            number = pipe.recv()
+            try:
+                found: Found | Exception = scan(piece(job, number))
+            except Exception as wrong:  # noqa: BLE001 - it is raised where it was asked for
+                found = wrong
+            pipe.send((number, found))
 
 
 # ---- The steps. Each returns what it found in order, and raises Refused or Skipped otherwise.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +82,61 @@ def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:
     assert one == two
     assert not one.verified
     assert one.positions[0][0] == 20 * 256 + 1
+
+
+def test_a_process_that_is_ended_from_outside_is_an_answer_and_no_endless_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, 9000)
+    scan = verify.scan
+
+    def killed(job: verify.Job) -> verify.Found:
+        if job.first == 2 * verify.PIECE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return scan(job)
+
+    monkeypatch.setattr(verify, "scan", killed)
+    with pytest.raises(verify.CannotCheck, match="ended from outside"):
+        verify.verify(str(tmp_path), processes=2)
+
+
+_SLOW = """
+import os, sys, time
+from tenants.ledger import verify
+
+def scan(job):
+    print(os.getpid(), flush=True)
+    time.sleep(1)
+    return verify.Found(roots=[bytes(32)] * verify.PIECE)
+
+verify.scan = scan
+verify.verify(sys.argv[1], processes=2)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_one_that_asks(tmp_path: Path, sent: signal.Signals) -> None:
+    made(tmp_path, 9000)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as asking:
+        assert asking.stdout is not None
+        scanning = {int(asking.stdout.readline()) for _ in range(2)}
+        assert len(scanning) == 2
+        asking.send_signal(sent)
+        asking.wait(timeout=20)
+    patience = time.monotonic() + 20
+    while any(map(runs, scanning)) and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert not any(map(runs, scanning))
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and it is more than an entry that nobody has collected yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_the_file_alone_verifies_with_bare_python(tmp_path: Path) -> None:
