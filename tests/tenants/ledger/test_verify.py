@@ -105,7 +105,7 @@ import os, sys, time
 from tenants.ledger import verify
 
 def scan(job):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())
     time.sleep(1)
     return verify.Found(roots=[bytes(32)] * verify.PIECE)
 
