@@ -7,7 +7,7 @@ part of the row's structure, and the text itself, which is always as of now and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 OPEN_POSITION = 9_223_372_036_854_775_807
 OPEN_TIME = datetime(9999, 12, 30, tzinfo=UTC)
-VERSION_COLUMNS = ("known_from", "known_until", "recorded_from", "recorded_until")
+VERSION_COLUMNS = {
+    "known_from": "bigint",
+    "known_until": "bigint",
+    "recorded_from": "timestamptz",
+    "recorded_until": "timestamptz",
+}
+"""The columns of every table that say when a version was known, with their types."""
 
 Key = tuple[Any, ...]
 Parts = Mapping[Key, Any]
@@ -83,6 +89,12 @@ class ReadModel:
         return ("tenant_id", *(column.name for column in self.key), *VERSION_COLUMNS, *own, *self.reading_columns)
 
     @cached_property
+    def table_types(self) -> tuple[str, ...]:
+        """The types of `table_columns`."""
+        columns = (*self.columns, *self.read_now)
+        return ("uuid", *(column.type for column in self.key), *VERSION_COLUMNS.values(), *(c.type for c in columns))
+
+    @cached_property
     def read_columns(self) -> tuple[str, ...]:
         """What `reading` needs of a stored row: its key, `known_from`, and the declared columns without their texts."""
         own = (f"{column.names[0]}::text" if column.is_json else column.names[0] for column in self.columns)
@@ -117,12 +129,7 @@ class ReadModel:
         """CREATE TABLE for the schema; no index yet, so that a rebuild can fill it first."""
         lines = ["tenant_id uuid NOT NULL"]
         lines += [f"{column.name} {column.type} NOT NULL" for column in self.key]
-        lines += [
-            "known_from bigint NOT NULL",
-            "known_until bigint NOT NULL",
-            "recorded_from timestamptz NOT NULL",
-            "recorded_until timestamptz NOT NULL",
-        ]
+        lines += [f"{name} {kind} NOT NULL" for name, kind in VERSION_COLUMNS.items()]
         for column in (*self.columns, *self.derived):
             null = " NOT NULL" if column.required else ""
             lines += [f"{name} {column.type}{null}" for name in column.names]
@@ -170,6 +177,14 @@ class Row:
             *self.values,
             *self.model.reading(self.values, texts),
         )
+
+
+def by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:
+    """The rows of each read model that has any, by its name."""
+    grouped: dict[str, tuple[ReadModel, list[Row]]] = {}
+    for row in rows:
+        grouped.setdefault(row.model.name, (row.model, []))[1].append(row)
+    return grouped
 
 
 def _read(value: Any, texts: Mapping[str, str]) -> Any:

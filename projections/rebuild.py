@@ -19,8 +19,8 @@ from eventsourcing.persistence import PersistenceError
 from psycopg import sql
 
 from projections.catalogue import READ_MODELS, SCHEMA, TRACKING, fingerprint
-from projections.copying import copy_line
-from projections.read_model import Versions
+from projections.copying import copy_lines
+from projections.read_model import Versions, by_model
 from projections.worker import SWAP_LOCK, described, follow
 from tenants.book import read
 from tenants.city_keys import CityKeys
@@ -161,11 +161,11 @@ def _fill_city(connection: Connection, logs: Database, keys: CityKeys, tenant: U
         # As the worker does it, which may find nothing left to project.
         Journal(keys.folder.parent / JOURNAL).note(taken)
         texts = public_texts(connection, keys, tenant)
-        for model in READ_MODELS:
-            if start:
-                connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
+        for model in READ_MODELS if start else ():
+            connection.execute(f"DELETE FROM {NEXT}.{model.name} WHERE tenant_id = %s", (tenant,))
+        for model, rows in by_model(versions.rows).values():
             columns = ", ".join(model.table_columns)
-            lines = (copy_line(row.table_values(texts)) for row in versions.rows if row.model is model)
+            lines = copy_lines(model.table_types, (row.table_values(texts) for row in rows))
             with connection.cursor() as cursor, cursor.copy(f"COPY {NEXT}.{model.name} ({columns}) FROM STDIN") as copy:
                 while chunk := "".join(islice(lines, _LINES)):
                     copy.write(chunk)

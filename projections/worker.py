@@ -21,7 +21,7 @@ from domain.commands import initial_state
 from domain.history import advance, fold
 from projections.catalogue import READ_MODELS, SCHEMA
 from projections.clock import Clock
-from projections.read_model import OPEN_POSITION, Versions
+from projections.read_model import OPEN_POSITION, Versions, by_model
 from tenants.book import read
 from tenants.custody_journal import NAME as JOURNAL
 from tenants.custody_journal import Journal, Taken
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from domain.history import History, Recorded
-    from projections.read_model import ReadModel, Row
+    from projections.read_model import Row
     from tenants.city_keys import CityKeys, KeyService
     from tenants.database import Connection, Database
 
@@ -231,15 +231,8 @@ def _refresh(connection: Connection, keys: KeyService, tenant: UUID, events: Ite
             )
 
 
-def _by_model(rows: Iterable[Row]) -> dict[str, tuple[ReadModel, list[Row]]]:
-    grouped: dict[str, tuple[ReadModel, list[Row]]] = {}
-    for row in rows:
-        grouped.setdefault(row.model.name, (row.model, []))[1].append(row)
-    return grouped
-
-
 def _close(connection: Connection, rows: Iterable[Row]) -> None:
-    for model, closed in _by_model(rows).values():
+    for model, closed in by_model(rows).values():
         keys = " AND ".join(f"{column.name} = %s" for column in model.key)
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -250,7 +243,7 @@ def _close(connection: Connection, rows: Iterable[Row]) -> None:
 
 
 def _insert(connection: Connection, rows: Iterable[Row], texts: dict[str, str]) -> None:
-    for model, opened in _by_model(rows).values():
+    for model, opened in by_model(rows).values():
         columns = ", ".join(model.table_columns)
         places = ", ".join(["%s"] * len(model.table_columns))
         values: list[tuple[Any, ...]] = [row.table_values(texts) for row in opened]

@@ -78,6 +78,8 @@ def _serve(opened: Service, listener: socket.socket, *, with_worker: bool) -> No
     from gateway.log import Promise  # noqa: PLC0415
 
     stop = threading.Event()
+    if not with_worker:
+        say("nothing is projected or signed in this process; `kyodo worker` does it, or `kyodo serve --worker`")
     working = _working(opened, stop) if with_worker else []
     try:
         application = create_app(

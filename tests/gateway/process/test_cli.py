@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -263,3 +264,13 @@ def test_a_command_is_recorded_once_or_refused_by_name(kyodo_own, tmp_path: Path
     assert refused.returncode == 1
     assert "entry 2, lapse-agreement: Forbidden" in refused.stderr
     assert kyodo_own("replay", "yamato", "--check").returncode == 0
+
+
+def test_a_service_without_a_worker_says_who_projects_and_signs(kyodo_empty) -> None:
+    kyodo_empty("migrate")
+    serving = kyodo_empty.start("serve", "--no-worker")
+    try:
+        assert httpx.get(f"{serving.address}/healthz").status_code == 200
+        assert any("`kyodo worker`" in line for line in serving.lines)
+    finally:
+        serving.stop(signal.SIGTERM)
