@@ -501,7 +501,8 @@ def number_text(value: float) -> str:
 class Shape:
     """What some canonical values have in common, and a regular expression for plain texts of which all are canonical.
 
-    Most entries look like others before them, and then need no parsing.
+    Most entries look like others before them, and then need no parsing. Learned from plain texts only, so that no name
+    of a member holds a quotation mark. Of groups none is possessive: Python before 3.11.5 lets wrong texts through.
     """
 
     scalars: set[str] = field(default_factory=set)  # expressions
@@ -510,39 +511,45 @@ class Shape:
     objects: int = 0
     count: int = 0  # values
 
-    def add(self, value: Any) -> None:
-        """Let values like this one in."""
+    def add(self, value: Any, depth: int = 0) -> None:
+        """Let values like this one in, unless they are too deep to be worth it."""
         self.count += 1
+        if depth > DEEP:
+            return
         if isinstance(value, dict):
             self.objects += 1
             self.members = self.members or {}
             for name, each in value.items():
-                self.members.setdefault(name, Shape()).add(each)
+                self.members.setdefault(name, Shape()).add(each, depth + 1)
         elif isinstance(value, list):
             self.items = self.items or Shape()
             for each in value:
-                self.items.add(each)
+                self.items.add(each, depth + 1)
         elif value is None or isinstance(value, bool):
             self.scalars.add(canonical(value))
         else:
             self.scalars.add(STRING if isinstance(value, str) else INTEGER)
 
     def expression(self) -> str:
-        """The regular expression."""
+        """The regular expression; it matches nothing where nothing was let in."""
         found = sorted(self.scalars)
         if self.items is not None:
-            item = self.items.expression()
-            found.append(rf"\[(?:{item}(?:,{item})*+)?+\]" if self.items.count else r"\[\]")
-        if self.members is not None:
+            # Each behind a comma, but for what stands right behind the bracket.
+            item = rf"(?:(?:(?<=\[)|(?<!\[),){self.items.expression()})*" if self.items.count else ""
+            found.append(rf"\[{item}\]")
+        if self.members is not None and len(self.members) <= WIDE:
             # In the order of their names, each behind a comma, but for what stands right behind the brace.
             inner, comma, behind = "", "", r"(?:(?<=\{)|(?<!\{),)"
             for name, each in sorted(self.members.items()):
                 member = f'{comma}"{re.escape(name)}":{each.expression()}'
                 always = each.count == self.objects
-                inner += member if always else f"(?:{member})?+"
+                inner += member if always else f"(?:{member})?"
                 comma = "," if always or comma == "," else behind
             found.append(rf"\{{{inner}\}}")
         return f"(?:{'|'.join(found)})" if found else "(?!)"
+
+
+DEEP, WIDE = 12, 64  # levels and members of an object, beyond which matching is not worth it
 
 
 # ---- Where a log is read: the web, or a folder in the same layout (c2sp.org/tlog-tiles).
@@ -591,8 +598,9 @@ class Web:
             try:
                 body = answered(url, limit)
             except HTTPError as refusal:
-                said = refusal.read(MAX_NOTE)
-                refusal.close()
+                said = b""
+                with refusal, suppress(OSError, http.client.HTTPException):
+                    said = refusal.read(MAX_NOTE)
                 if refusal.code in {404, 410}:
                     return None
                 problem = f"it answers {refusal.code}{reason(said)}{elsewhere(refusal)}"
@@ -689,7 +697,8 @@ def unlike(ours: bytes, theirs: bytes, before: int) -> Ranges:
 
 MEMBERS = ("actor", "approved_by", "data", "document_ref", "mode", "position", "programme", "recorded_at",
            "recorded_by", "schema_version", "signatories", "stream", "tenant", "type", "version")  # fmt: skip
-MOMENT = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z"
+MOMENT = ("[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+          "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z")  # fmt: skip
 COLUMNS = {"position": f"({INTEGER})", "recorded_at": f'"({MOMENT})"', "stream": '"([^"]*+)"', "tenant": '"([^"]*+)"',
            "version": f"({INTEGER})"}  # fmt: skip
 Row = tuple[str, ...]  # what the scan compares of an event: these members of it, in this order, as texts
@@ -727,7 +736,7 @@ class Found:
     begun: dict[str, tuple[int, int]] = field(default_factory=dict)  # stream: version and position met first
     newest: dict[str, int] = field(default_factory=dict)  # stream: version met last
     holes: bool = False  # an entry is missing or cannot be read
-    tenant: str = ""
+    tenant: str | None = None
     times: tuple[str, int, str] = ("", 0, "")  # the first recorded_at, its position, the last one
 
     def join(self, later: Found) -> None:
@@ -737,11 +746,11 @@ class Found:
         self.served |= later.served
         self.holes |= later.holes
         first, position, last = later.times
-        if first < self.times[2]:
+        if first and first < self.times[2]:
             self.odd.append((position, f"it was recorded at {first}, before the entry ahead of it"))
-        if later.tenant and self.tenant not in {"", later.tenant}:
-            self.odd.append((position, f"it is of tenant {later.tenant}, the log of {self.tenant}"))
-        self.tenant = self.tenant or later.tenant
+        if None not in {self.tenant, later.tenant} and self.tenant != later.tenant:
+            self.odd.append((position, f"it is of tenant {short(later.tenant)}, the log of {short(self.tenant)}"))
+        self.tenant = later.tenant if self.tenant is None else self.tenant
         self.times = (self.times[0] or first, self.times[1] or position, last or self.times[2])
         for stream, (version, position) in later.begun.items():
             self.check_version(stream, position, version, self.newest.get(stream))
@@ -752,7 +761,12 @@ class Found:
         follows = version in {0, 1} if last is None else version == last + 1
         if not follows and not (self.holes and version > (last or 0)):
             after = "nothing" if last is None else f"version {last}"
-            self.odd.append((position, f"version {version} of stream {stream} comes after {after}"))
+            self.odd.append((position, f"version {version} of stream {short(stream)} comes after {after}"))
+
+
+def short(text: str | None) -> str:
+    """The text as a complaint quotes it, of which there may be many."""
+    return (text or "").strip()[:80] or "''"
 
 
 def scan(job: Job) -> Found:
@@ -839,10 +853,12 @@ def check_times(at: list[int], moments: Sequence[str], found: Found) -> None:
 
 def check_tenants(at: list[int], tenants: Sequence[str], found: Found) -> None:
     """All are of one tenant."""
-    found.tenant = ours = found.tenant or tenants[0]
+    if found.tenant is None:
+        found.tenant = max(set(tenants), key=tenants.count)  # that of most
+    ours = found.tenant
     if set(tenants) != {ours}:
-        pairs = zip(at, tenants, strict=True)
-        found.odd += [(e, f"it is of tenant {other}, the log of {ours}") for e, other in pairs if other != ours]
+        whose, pairs = short(ours), zip(at, tenants, strict=True)
+        found.odd += [(e, f"it is of tenant {short(each)}, the log of {whose}") for e, each in pairs if each != ours]
 
 
 def check_versions(at: list[int], streams: Sequence[str], versions: Sequence[str], found: Found) -> None:
@@ -863,21 +879,32 @@ class Known:
     """What the entries that were parsed have in common, and an expression for lines that are such entries."""
 
     parsed: int = 0
+    learned: int = 0  # bytes of entries
     members: dict[str, Shape] = field(default_factory=dict)  # of the entries but for their data
     data: dict[str, Shape] = field(default_factory=dict)  # by type
     lines: re.Pattern[str] | None = None
 
-    def add(self, event: dict[str, Any]) -> None:
-        """Another one that is canonical."""
+    def add(self, entry: bytes, event: dict[str, Any]) -> None:
+        """Another one that is canonical; within bounds, for whoever wrote the log chose what is in it."""
+        self.learned += len(entry)
+        if self.learned > LEARNED or entry.translate(None, PLAIN):
+            return
         self.parsed += 1
         for name in MEMBERS:
             self.members.setdefault(name, Shape()).add(event[name])
         self.data.setdefault(canonical(event["type"]), Shape()).add(event["data"])
         if self.parsed >= OFTEN and math.log(self.parsed / OFTEN, 4).is_integer():
-            often = sorted(self.data.values(), key=lambda shape: -shape.count)
-            data = "|".join(each for shape in often if len(each := shape.expression()) < LONG)
-            known = {name: self.members[name].expression() for name in MEMBERS} | COLUMNS | {"data": f"(?:{data})"}
-            entry = ",".join(f'"{name}":{expression}' for name, expression in known.items())
+            self.compile()
+
+    def compile(self) -> None:
+        """Make the expression anew, of the commonest kinds of data, unless it would be too long."""
+        data = "(?!)"
+        for shape in sorted(self.data.values(), key=lambda shape: -shape.count)[:KINDS]:
+            more = f"{data}|{shape.expression()}"
+            data = more if len(more) < LONG else data
+        known = {name: self.members[name].expression() for name in MEMBERS} | COLUMNS | {"data": f"(?:{data})"}
+        entry = ",".join(f'"{name}":{expression}' for name, expression in known.items())
+        if len(entry) < 2 * LONG:
             self.lines = re.compile(rf"\n(?:\{{{entry}\}}|[^\n]*+)(?=\n)")
 
     def rows(self, entries: list[bytes]) -> list[Row]:
@@ -891,7 +918,7 @@ class Known:
 
 
 OFTEN = 16  # entries, and four times as many for each time that another expression is worth its compiling
-LONG = 20_000  # characters of an expression that matches no faster than one parses
+LEARNED, KINDS, LONG = 1 << 19, 64, 50_000  # bytes of entries, types, characters of an expression
 KNOWN = Known()
 
 
@@ -904,7 +931,7 @@ def event_row(entry: bytes) -> Row:
     if tuple(map(type, row)) != (int, str, str, str, int) or not re.fullmatch(MOMENT, row[1]):
         facts = ", ".join(f"{name} is {value!r}" for name, value in zip(COLUMNS, row, strict=True))
         raise Refused(f"{facts[:400]}: one of them is no integer, text or time as it should be")
-    KNOWN.add(event)
+    KNOWN.add(entry, event)
     return tuple(map(str, row))
 
 
@@ -953,20 +980,36 @@ def scanned(job: Job, processes: int) -> Generator[Found, None, None]:
         return
     done, numbers = dict[int, Found | Exception](), iter(pieces)
     with scanners(job, processes) as pipes:
-        for pipe in pipes * 2:  # so that there is always another piece to go on with
-            for number in islice(numbers, 1):
-                pipe.send(number)
+        idle = pipes * 2  # so that there is always another piece to go on with
         for number in pieces:
             while number not in done:
+                # None far ahead: a false checkpoint may announce any number.
+                while idle and len(done) < 4 * processes:
+                    hand_out(numbers, idle.pop())
                 for pipe in cast("list[Connection]", wait(pipes)):
-                    at, found = pipe.recv()
+                    at, found = received(pipe)
                     done[at] = found
-                    for following in islice(numbers, 1):
-                        pipe.send(following)
+                    idle.append(pipe)
             found = done.pop(number)
             if isinstance(found, Exception):
                 raise found
             yield found
+
+
+def hand_out(numbers: Iterator[int], pipe: Connection) -> None:
+    """Ask for the next piece, if there is one; that nobody is there any more, the answer will tell."""
+    with suppress(OSError):
+        for number in islice(numbers, 1):
+            pipe.send(number)
+
+
+def received(pipe: Connection) -> tuple[int, Found | Exception]:
+    """The number of a piece and what it holds, or what went wrong."""
+    try:
+        return cast("tuple[int, Found | Exception]", pipe.recv())
+    except (EOFError, OSError):
+        raise CannotCheck("one of the processes that read the log was ended from outside, perhaps for want of memory; "
+                          "try --processes 1") from None  # fmt: skip
 
 
 @contextmanager
@@ -983,14 +1026,11 @@ def scanners(job: Job, processes: int) -> Generator[list[Connection], None, None
             children[-1].start()
             theirs.close()
         yield pipes
-    except (EOFError, ConnectionError):
-        raise CannotCheck("one of the processes that read the log was ended from outside, perhaps for want of memory; "
-                          "try --processes 1") from None  # fmt: skip
     finally:
-        for pipe, child in zip(pipes, children, strict=False):
+        for pipe in pipes:
             pipe.close()
+        for child in (child for child in children if child.pid is not None):
             child.terminate()
-        for child in children:
             child.join()
 
 
@@ -1549,6 +1589,8 @@ def verify(
 
     Raises CannotCheck where there is nothing to judge.
     """
+    if processes is not None and processes < 1:
+        raise CannotCheck(f"{processes} processes cannot read a log; at least one is needed")
     try:
         options = Options(
             keys=tuple(parse_key(line) for line in lines_of(key or "")),

@@ -804,6 +804,92 @@ def spoilt(text: bytes, draw: Callable[[st.SearchStrategy[Any]], Any]) -> list[b
 ALTERED = st.integers(0, 2)
 
 
+def raw(n: int, data: bytes) -> bytes:
+    """An entry with such data, JSON or not."""
+    return entry(n, data="@@").replace(b'"@@"', data)
+
+
+TEACHING: dict[str, tuple[list[dict[str, Any]], list[bytes]]] = {
+    "names with quotation marks": (
+        [{'b":1,"a': 1}, {'a":1},"position":999,"data":{"a': 1}, {'a":no JSON,"z': 1}, {"z": 1}],
+        [b'{"b":1,"a":7}', b'{"a":1},"position":999,"data":{"a":7}', b'{"a":no JSON,"z":7}'],
+    ),
+    "nothing short enough": ([{f"n{k:04}": 0 for k in range(700)}], [b"", b"{}"[:1]]),
+    "what may be absent": (
+        [{"a": 1, "b": 2, "c": [1, 2, True]}, {"a": 1, "c": [1, 2]}, {"a": 1, "c": []}],
+        [
+            b'{"a":1,"b":,"c":[1]}',
+            b'{"a":1,"c":[1,]}',
+            b'{"a":1,"c":[,]}',
+            b'{"a":1,"b":"c":[1]}',
+            b'{"a":1,"c":[1true]}',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("taught", TEACHING)
+def test_what_an_attacker_teaches_lets_nothing_else_through(monkeypatch: pytest.MonkeyPatch, taught: str) -> None:
+    lessons, wrong = TEACHING[taught]
+    monkeypatch.setattr(verify, "KNOWN", verify.Known())
+    honest = [entry(n, data=lessons[n % len(lessons)]) for n in range(1, 65)]
+    found = verify.Found()
+    verify.scan_events([*honest, *(raw(65 + n, data) for n, data in enumerate(wrong))], 0, found)
+    assert verify.KNOWN.lines is not None
+    assert [position for position, _ in found.odd] == list(range(65, 65 + len(wrong)))
+
+
+def nested(depth: int, value: Any, *, array: bool) -> Any:
+    for _ in range(depth):
+        value = [value] if array else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda _: nested(240, 1, array=True),
+        lambda n: [nested(k, {}, array=False) for k in range(n % 16 * 16, n % 16 * 16 + 14)],
+        lambda n: {f"n{n}_{k}": k for k in range(3000)},
+        lambda n: {f"n{k}": [] for k in range(n % 60)},
+    ],
+    ids=["arrays", "objects", "names", "absent names"],
+)
+def test_a_log_made_to_be_costly_is_read_in_bounded_time(monkeypatch: pytest.MonkeyPatch, data: Any) -> None:
+    monkeypatch.setattr(verify, "KNOWN", verify.Known())
+    given = [entry(n, data=data(n)) for n in range(1, 97)]
+    began = time.process_time()
+    found = verify.Found()
+    verify.scan_events(given, 0, found)
+    assert not found.odd
+    assert time.process_time() - began < 20
+
+
+def test_complaints_do_not_repeat_a_long_name_for_every_entry() -> None:
+    found = verify.Found()
+    verify.scan_events([entry(1, tenant="x" * 60_000), entry(2), entry(3, tenant="y" * 60_000)], 0, found)
+    assert found.odd
+    assert sum(len(why) for _, why in found.odd) < 1000
+
+
+def test_one_entry_of_another_tenant_is_named_alone_wherever_it_stands(tmp_path: Path) -> None:
+    given = [entry(n, **({"tenant": "other"} if n == verify.PIECE * 256 + 1 else {})) for n in range(1, 2401)]
+    Log(tmp_path, Signer("localhost/log/yamato")).publish(given)
+    assert verify.verify(str(tmp_path)).positions == ((2049, 2049),)
+
+
+def test_no_position_is_named_that_there_is_none_of(tmp_path: Path) -> None:
+    given = [entry(n) if not 2048 < n <= 4096 else b"{}" for n in range(1, 4201)]
+    Log(tmp_path, Signer("localhost/log/yamato")).publish(given)
+    assert verify.verify(str(tmp_path)).positions == ((2049, 4096),)
+
+
+def test_no_process_is_none_that_reads(tmp_path: Path) -> None:
+    made(tmp_path, 3)
+    with pytest.raises(verify.CannotCheck, match="at least one"):
+        verify.verify(str(tmp_path), processes=-1)
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_a_row_is_known_only_of_an_entry_that_parsing_finds_the_same_of(data: st.DataObject) -> None:
