@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from threading import Lock
 from typing import Annotated, Any, Literal
 
 import edtf
@@ -237,13 +238,17 @@ _READERS: list[tuple[re.Pattern[str], list[Any]]] = [
 ]
 
 
+# The grammar learns at its first use how its own actions are called, and refuses good dates to threads that come meanwhile.
+_READING = Lock()
+
+
 def _read(text: str) -> Any:
     """What edtf makes of the text; InvalidDate if it cannot read it or its shape is not kept here."""
     if len(text) <= _LONGEST:
         for shape, readers in _READERS:
             if shape.fullmatch(text):
                 for reader in readers:
-                    with suppress(ParseBaseException):
+                    with _READING, suppress(ParseBaseException):
                         return reader.parser.parse_string(text, parse_all=True)[0]
     raise _not_edtf(text)
 

@@ -1,6 +1,8 @@
 """Dates as they are written, the days they bound, what held on a day, durations, fiscal years and wording."""
 
 import string
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import date, timedelta
 
@@ -474,3 +476,32 @@ def test_every_accepted_date_has_a_wording(text: str, language: Language) -> Non
     assert wording
     assert "{" not in wording or "{" in text
     assert language == "ja" or set(wording) <= set(string.printable)
+
+
+_MANY_AT_ONCE = """
+import sys, threading
+from domain.dates import InvalidDate, bounds
+
+sys.setswitchinterval(1e-6)
+texts = ["[2011..2024]", "2016-04/2017-03", "2003?", "2003-XX", "[..2021-09-10]", "2004-06~", "../2005", "2003?/2004"]
+start = threading.Barrier(len(texts))
+
+def read(turn):
+    start.wait()
+    for text in texts[turn:] + texts[:turn]:
+        try:
+            bounds(text)
+        except InvalidDate as refused:
+            print(refused)
+
+threads = [threading.Thread(target=read, args=(turn,)) for turn in range(len(texts))]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+"""
+
+
+def test_threads_that_read_their_first_dates_at_once_all_read_them() -> None:
+    done = subprocess.run([sys.executable, "-c", _MANY_AT_ONCE], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == ""

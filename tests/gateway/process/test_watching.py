@@ -155,4 +155,5 @@ def test_whoever_loses_the_connection_while_events_are_recorded_resumes_without_
         done.result()
         assert watcher.seen == list(range(1, last + 1)), watcher.transport
         assert watcher.cut > 3
-    assert not [line for line in before.lines + demo.lines if "Traceback" in line or "ERROR" in line]
+    said = before.lines + demo.lines
+    assert not [line for line in said if "Traceback" in line or "ERROR" in line], "\n".join(said)
