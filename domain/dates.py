@@ -238,7 +238,7 @@ _READERS: list[tuple[re.Pattern[str], list[Any]]] = [
 ]
 
 
-# The grammar learns at its first use how its own actions are called, and refuses good dates to threads that come meanwhile.
+# The grammar learns at its first use how its actions are called, and refuses good dates to threads that come meanwhile.
 _READING = Lock()
 
 
