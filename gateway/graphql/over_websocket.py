@@ -7,11 +7,12 @@ connection. A client that loses it connects anew and subscribes with `after`, th
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from gateway.graphql.asked import LONGEST_BODY, Refused, checked
 from gateway.graphql.live import Ended
@@ -151,7 +152,10 @@ class _Connection:
                 await self._send({"id": id, "type": "next", "payload": orjson.Fragment(each.result)})
         except Ended as ended:
             self._forget(id, task)
-            await self._send({"id": id, "type": "error", "payload": ended.errors})
+            with suppress(WebSocketDisconnect):
+                await self._send({"id": id, "type": "error", "payload": ended.errors})
+        except WebSocketDisconnect:
+            pass  # Whoever receives learns it too, and ends the connection.
         finally:
             self._forget(id, task)
 
@@ -161,6 +165,8 @@ class _Connection:
             del self.running[id]
 
     async def _send(self, message: dict[str, Any]) -> None:
+        if self.websocket.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnect(1006)  # as another subscription found out
         await self.websocket.send_text(orjson.dumps(message).decode())
 
 

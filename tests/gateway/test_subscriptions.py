@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -432,3 +434,38 @@ def test_sockets_and_streams_share_the_seats_of_a_client(five_cities: Database, 
 @pytest.mark.parametrize(("cost", "answers"), [(0, 100), (1, 100), (COST // 100, 100), (COST // 10, 10), (COST, 1)])
 def test_fewer_events_are_asked_for_at_once_where_each_costs_more(cost: int, answers: int) -> None:
     assert at_once(cost) == answers
+
+
+def test_a_client_that_hangs_up_while_it_is_answered_leaves_no_error_behind(five_cities: Database) -> None:
+    """As a server says it: sending fails with an OSError, and only later comes the message of the disconnection."""
+    live = Live(Engine(SCHEMA._schema, five_cities), Watching(five_cities), lambda error: dict(error.formatted))
+    subscribe = {"type": "subscribe", "payload": {"query": WATCH, "variables": {"city": "yamato"}}}
+    said = [{"type": "connection_init"}, *({"id": name, **subscribe} for name in "12")]
+    unheard: list[dict[str, Any]] = []
+
+    async def hang_up() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+        to_come = iter([{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": t} for t in texts)])
+        tried = asyncio.Event()
+
+        async def receive() -> Any:
+            for message in to_come:
+                return message
+            await tried.wait()
+            await asyncio.sleep(0.2)  # The other subscription finds out as well.
+            return {"type": "websocket.disconnect", "code": 1006}
+
+        async def send(message: Any) -> None:
+            if '"next"' in message.get("text", ""):
+                assert not tried.is_set()  # Once is enough to know.
+                tried.set()
+                raise OSError("the client is gone")
+
+        scope = {"type": "websocket", "path": "/graphql", "headers": [], "subprotocols": [PROTOCOL], "client": ("c", 1)}
+        await over_websocket.serve(live, WebSocket(scope, receive, send), lambda: None)
+        gc.collect()
+
+    texts = [orjson.dumps(message).decode() for message in said]
+    asyncio.run(hang_up())
+    gc.collect()
+    assert not unheard
