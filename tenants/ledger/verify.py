@@ -880,7 +880,7 @@ class Known:
 
     parsed: int = 0
     learned: int = 0  # bytes of entries
-    members: dict[str, Shape] = field(default_factory=dict)  # of the entries but for their data
+    members: dict[str, Shape] = field(default_factory=dict)  # of the entries, but for COLUMNS and data
     data: dict[str, Shape] = field(default_factory=dict)  # by type
     lines: re.Pattern[str] | None = None
 
@@ -890,7 +890,7 @@ class Known:
         if self.learned > LEARNED or entry.translate(None, PLAIN):
             return
         self.parsed += 1
-        for name in MEMBERS:
+        for name in set(MEMBERS) - {"data", *COLUMNS}:
             self.members.setdefault(name, Shape()).add(event[name])
         self.data.setdefault(canonical(event["type"]), Shape()).add(event["data"])
         if self.parsed >= OFTEN and math.log(self.parsed / OFTEN, 4).is_integer():
@@ -902,8 +902,8 @@ class Known:
         for shape in sorted(self.data.values(), key=lambda shape: -shape.count)[:KINDS]:
             more = f"{data}|{shape.expression()}"
             data = more if len(more) < LONG else data
-        known = {name: self.members[name].expression() for name in MEMBERS} | COLUMNS | {"data": f"(?:{data})"}
-        entry = ",".join(f'"{name}":{expression}' for name, expression in known.items())
+        known = {name: shape.expression() for name, shape in self.members.items()} | COLUMNS | {"data": f"(?:{data})"}
+        entry = ",".join(f'"{name}":{known[name]}' for name in MEMBERS)
         if len(entry) < 2 * LONG:
             self.lines = re.compile(rf"\n(?:\{{{entry}\}}|[^\n]*+)(?=\n)")
 
